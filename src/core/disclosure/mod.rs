@@ -1,0 +1,1 @@
+//! Frequency tables that give nobody away: primary, secondary, rounding, attacker's audit, differencing.

@@ -1,0 +1,1 @@
+//! PNC id, prison number, CRO, postcode, names, dates: parse, normalise, check.

@@ -1,0 +1,1 @@
+//! Rates, means, counts, survival; intervals, tests, adjustment, power, sensitivity.

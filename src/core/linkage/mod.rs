@@ -1,0 +1,1 @@
+//! Which register person is a submission? Comparison levels, match weights, EM, candidate posterior, decision.

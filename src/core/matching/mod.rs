@@ -1,0 +1,1 @@
+//! The comparison group: design matrix, propensity, distance, nearest, radius, balance.

@@ -1,0 +1,1 @@
+//! Proven re-offending measures from dated events.

@@ -1,0 +1,1 @@
+//! The one stored result; wording, text, HTML, charts.
