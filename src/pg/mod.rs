@@ -1,0 +1,8 @@
+//! The thin layer between Postgres and the core: rows in, rows out. The same stage names as in the core; the modules never call one another.
+
+mod error;
+mod read;
+
+mod governance;
+mod install;
+mod intake;
