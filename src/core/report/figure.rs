@@ -343,7 +343,7 @@ mod tests {
             for style in [Style::of(&measure, &rules), Style::share(&rules)] {
                 for i in -2000..2000 {
                     let value = f64::from(i) / 1999.0;
-                    for (low, high) in [(-0.7, 0.9), (value - 0.001, value + 0.001)] {
+                    for (low, high) in [(-1.1, 1.3), (value - 0.001, value + 0.001)] {
                         let once = style.estimate(&Estimate { value: Some(value), low: Some(low), high: Some(high) });
                         let stored = |r: Option<Rounded>| r.map(|r| style.stored(r));
                         let (value, low, high) = (stored(once.value), stored(once.low), stored(once.high));
