@@ -18,7 +18,7 @@ BEGIN
             END IF;
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON %s TO jdl_engine', relation.name);
             -- Derived tables and the change list are rebuilt from audited ones; their own statements would only be noise.
-            IF relation.relname NOT IN ('register_change', 'index_event', 'linkage_key') THEN
+            IF relation.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'term_frequency', 'institution_postcode') THEN
                 PERFORM @extschema@._jdl_audit_attach(relation.oid::regclass, (SELECT attname FROM pg_attribute WHERE attrelid = relation.oid AND attname = 'request_id'));
             END IF;
         END IF;

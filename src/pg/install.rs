@@ -27,7 +27,7 @@ extension_sql_file!("../../sql/extension/910_assurance.sql", name = "910_assuran
 extension_sql_file!("../../sql/extension/990_grant.sql", name = "990_grant", finalize);
 
 /// The tables, in load order. `@extschema@` stands for the schema of the extension.
-const SCHEMA: [&str; 9] = [
+const SCHEMA: [&str; 10] = [
     include_str!("../../sql/schema/010_schema.sql"),
     include_str!("../../sql/schema/020_audit.sql"),
     include_str!("../../sql/schema/030_setting.sql"),
@@ -35,6 +35,7 @@ const SCHEMA: [&str; 9] = [
     include_str!("../../sql/schema/100_register.sql"),
     include_str!("../../sql/schema/200_request.sql"),
     include_str!("../../sql/schema/210_submission.sql"),
+    include_str!("../../sql/schema/300_linkage.sql"),
     include_str!("../../sql/schema/400_matching.sql"),
     concat!(
         include_str!("../../sql/schema/600_report.sql"),

@@ -3,6 +3,9 @@
 mod error;
 mod read;
 
+mod calendar;
 mod governance;
+mod identity;
+mod inference;
 mod install;
 mod intake;

@@ -15,3 +15,4 @@ pub mod nickname;
 pub mod pnc;
 pub mod postcode;
 pub mod prison_number;
+pub mod record;
