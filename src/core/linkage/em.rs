@@ -1,0 +1,184 @@
+//! Estimating m, the prior and the number of relatives from a cohort: expectation maximisation over candidate pairs.
+//!
+//! The latent variable is not "is this pair true" but "which of its candidates is the submission, if any" (the posterior of one
+//! submission over its candidates), so that a common name with fifty namesakes counts as one true pair at most. u is not estimated: it comes from
+//! the register's counts. Each comparison's m has a Dirichlet prior about the given model worth `prior_pairs` pairs, the share in the
+//! register a Beta prior of the same strength; so 60 people move the model little and 20,000 move it to where they are (maximum a
+//! posteriori EM: Dempster, Laird and Rubin 1977, section 3; Winkler 1988 for linkage).
+//!
+//! Pairs that agree on a valid PNC id and are not contradicted by both name and date of birth are natural labels: they start the first round as certain.
+
+use serde::{Deserialize, Serialize};
+
+use super::comparison::{COMPARISONS, Comparison, Evidence, MISSING, levels};
+use super::model::{Model, Weights};
+use crate::error::{Error, Result};
+use crate::number::pairwise_sum;
+
+/// How to train.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingOptions {
+    /// Strength of the prior, in pairs.
+    pub prior_pairs: f64,
+    /// Stop when no m moves by more.
+    pub tolerance: f64,
+    /// Fail after so many rounds.
+    pub max_iterations: u32,
+}
+
+impl Default for TrainingOptions {
+    /// A prior worth 50 pairs: a cohort of 60 and the shipped model then weigh about the same.
+    fn default() -> Self {
+        Self { prior_pairs: 50.0, tolerance: 1e-4, max_iterations: 100 }
+    }
+}
+
+/// What the training saw and did; kept with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// Submissions trained on.
+    pub submissions: usize,
+    /// Candidate pairs compared.
+    pub pairs: usize,
+    /// Pairs labelled by an agreeing PNC id.
+    pub labelled_pairs: usize,
+    /// Expected number of true pairs.
+    pub expected_true_pairs: f64,
+    /// Rounds made.
+    pub iterations: u32,
+    /// Largest change of an m in the last round.
+    pub last_change: f64,
+    /// Logarithm (base 2) of the evidence's likelihood against everyone being a stranger, after the last round.
+    pub log2_likelihood: f64,
+}
+
+/// Re-estimates `model` from the evidence of each submission's candidates, in a register of `persons`.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for a bad model or option, [`Error::TooFew`] without any pair, [`Error::NotConverged`].
+///
+/// `heartbeat` is called once a round.
+pub fn estimate(
+    candidates: &[Vec<Evidence>],
+    persons: u64,
+    model: &Model,
+    options: &TrainingOptions,
+    heartbeat: crate::number::Heartbeat<'_>,
+) -> Result<(Model, TrainingRecord)> {
+    use rayon::prelude::*;
+    let prior_pairs = options.prior_pairs;
+    let positive = |x: f64| x.is_finite() && x > 0.0;
+    if !positive(prior_pairs) || !positive(options.tolerance) {
+        return Err(Error::invalid("training options", "prior_pairs and tolerance must be above 0"));
+    }
+    let pairs: usize = candidates.iter().map(Vec::len).sum();
+    if pairs == 0 {
+        return Err(Error::too_few("candidate pairs to train on", 0, 1));
+    }
+    let labelled_pairs = candidates.iter().flatten().filter(|evidence| is_label(evidence)).count();
+
+    let mut current = model.clone();
+    let mut last_change = f64::INFINITY;
+    for iteration in 1..=options.max_iterations {
+        heartbeat();
+        let weights = current.check()?;
+        let use_labels = iteration == 1;
+        // Fixed blocks, added up in order: the same sums with any number of threads.
+        let blocks: Vec<Expected> = candidates
+            .par_chunks(256)
+            .map(|block| {
+                let mut sum = Expected::default();
+                block.iter().for_each(|list| sum.add(list, &weights, persons, use_labels));
+                sum
+            })
+            .collect();
+        let expected = Expected::total(&blocks);
+
+        let mut next = current.clone();
+        last_change = 0.0;
+        for (at, (parameters, shipped)) in next.comparisons.iter_mut().zip(&model.comparisons).enumerate() {
+            let seen: f64 = expected.levels[at].iter().sum();
+            for (level, (new, old)) in parameters.levels.iter_mut().zip(&shipped.levels).enumerate() {
+                let m = (expected.levels[at][level + 1] + prior_pairs * old.m) / (seen + prior_pairs);
+                last_change = last_change.max((m - new.m).abs());
+                new.m = m;
+            }
+        }
+        let in_register = (expected.true_pairs + prior_pairs * model.probability_in_register)
+            / (candidates.len() as f64 + prior_pairs);
+        last_change = last_change.max((in_register - next.probability_in_register).abs());
+        next.probability_in_register = in_register;
+        current = next;
+        if last_change <= options.tolerance {
+            let record = TrainingRecord {
+                submissions: candidates.len(),
+                pairs,
+                labelled_pairs,
+                expected_true_pairs: expected.true_pairs,
+                iterations: iteration,
+                last_change,
+                log2_likelihood: expected.log2_likelihood,
+            };
+            return Ok((current, record));
+        }
+    }
+    Err(Error::NotConverged {
+        what: format!("linkage training (last change {last_change:.1e})"),
+        iterations: options.max_iterations,
+    })
+}
+
+/// A pair that an agreeing valid PNC id labels as true.
+fn is_label(evidence: &Evidence) -> bool {
+    let name_differs = evidence.level(Comparison::Forename) == levels::DIFFERENT_FORENAME
+        && evidence.level(Comparison::Surname) == levels::DIFFERENT_SURNAME;
+    let dob_differs = evidence.level(Comparison::DateOfBirth) > levels::DOB_WITHIN_TWO_YEARS;
+    evidence.level(Comparison::PncId) == levels::ID_EXACT && !name_differs && !dob_differs
+}
+
+/// Expected counts of one round.
+#[derive(Default)]
+struct Expected {
+    levels: [[f64; super::comparison::MAX_LEVELS]; COMPARISONS],
+    true_pairs: f64,
+    log2_likelihood: f64,
+}
+
+impl Expected {
+    fn add(&mut self, candidates: &[Evidence], weights: &Weights, persons: u64, use_labels: bool) {
+        let odds: Vec<f64> =
+            candidates.iter().map(|e| (weights.weigh(e, persons).total() + weights.prior(persons)).exp2()).collect();
+        let total = 1.0 + odds.iter().sum::<f64>();
+        self.log2_likelihood += total.log2() - (1.0 + weights.log2_odds_in_register.exp2()).log2();
+        let labels = candidates.iter().filter(|e| is_label(e)).count();
+        for (evidence, odds) in candidates.iter().zip(odds) {
+            let probability = match (use_labels && labels == 1, is_label(evidence)) {
+                (true, true) => 1.0,
+                (true, false) => 0.0,
+                (false, _) => odds / total,
+            };
+            self.true_pairs += probability;
+            for (counts, &level) in self.levels.iter_mut().zip(&evidence.levels) {
+                if level != MISSING {
+                    counts[usize::from(level)] += probability;
+                }
+            }
+        }
+    }
+
+    fn total(blocks: &[Self]) -> Self {
+        let sum = |value: &dyn Fn(&Self) -> f64| pairwise_sum(&blocks.iter().map(value).collect::<Vec<_>>());
+        let mut total = Self {
+            true_pairs: sum(&|b| b.true_pairs),
+            log2_likelihood: sum(&|b| b.log2_likelihood),
+            ..Self::default()
+        };
+        for (at, row) in total.levels.iter_mut().enumerate() {
+            for (level, count) in row.iter_mut().enumerate() {
+                *count = sum(&|b| b.levels[at][level]);
+            }
+        }
+        total
+    }
+}

@@ -1,0 +1,187 @@
+//! Precision and recall of linkage, end to end, on a made-up population with traps.
+//!
+//! `LINKAGE_PERSONS`, `LINKAGE_SUBMITTED` and `LINKAGE_SEED` make it larger or other (run with `--nocapture` for the tables).
+
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+use std::collections::BTreeMap;
+
+use jdl_core::linkage::{
+    BlockIndex, BlockPolicy, LinkOptions, LinkOutcome, Model, Status, TermFrequencies, TrainingOptions, link, train,
+};
+
+#[path = "linkage_population.rs"]
+mod population;
+use population::World;
+
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+struct Quality {
+    linked: usize,
+    right: usize,
+    present: usize,
+    absent: usize,
+    absent_linked: usize,
+    best_f1: f64,
+    recall_at_0: f64,
+    recall_at_5: f64,
+}
+
+impl Quality {
+    fn precision(&self) -> f64 {
+        self.right as f64 / self.linked.max(1) as f64
+    }
+    fn recall(&self) -> f64 {
+        self.right as f64 / self.present as f64
+    }
+}
+
+fn judge(world: &World, outcome: &LinkOutcome) -> Quality {
+    let rows = || world.cohort.iter().zip(&outcome.records);
+    let linked = |status: Status| status == Status::Linked;
+    let present = world.cohort.iter().filter(|row| row.truth.is_some()).count();
+    let mut ranked: Vec<(f64, bool)> = rows()
+        .filter_map(|(row, record)| {
+            Some((record.match_probability?, record.match_weight?, record.person_id == row.truth))
+        })
+        .map(|(p, weight, right)| (p + weight * 1e-9, right))
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut right, mut wrong, mut best_f1, mut at_0, mut at_5) = (0, 0, 0.0_f64, 0, 0);
+    for (_, correct) in &ranked {
+        if *correct {
+            right += 1
+        } else {
+            wrong += 1
+        }
+        best_f1 = best_f1.max(2.0 * f64::from(right) / (f64::from(right + wrong) + present as f64));
+        if wrong == 0 {
+            at_0 = right;
+        }
+        if wrong <= 5 {
+            at_5 = right;
+        }
+    }
+    Quality {
+        linked: rows().filter(|(_, record)| linked(record.status)).count(),
+        right: rows().filter(|(row, record)| linked(record.status) && record.person_id == row.truth).count(),
+        present,
+        absent: world.cohort.len() - present,
+        absent_linked: rows().filter(|(row, record)| linked(record.status) && row.truth.is_none()).count(),
+        best_f1,
+        recall_at_0: f64::from(at_0) / present as f64,
+        recall_at_5: f64::from(at_5) / present as f64,
+    }
+}
+
+fn print_by_tag(world: &World, outcome: &LinkOutcome) {
+    let mut table: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    let mut reasons: BTreeMap<(&str, &str, bool), usize> = BTreeMap::new();
+    for (row, record) in world.cohort.iter().zip(&outcome.records) {
+        let column = match (record.status, record.person_id == row.truth) {
+            (Status::Linked, true) => 0,
+            (Status::Linked, false) => 1,
+            (Status::Suspect, _) => 2,
+            (Status::Unlinked, _) => 3,
+        };
+        let plain = ["present, no error"];
+        let tags: &[&str] = if row.tags.is_empty() { &plain } else { &row.tags };
+        tags.iter().for_each(|&tag| table.entry(tag).or_default()[column] += 1);
+        if let Some(reason) = record.reason {
+            *reasons.entry((record.status.name(), reason.name(), row.truth.is_some())).or_default() += 1;
+        }
+    }
+    println!("{:28} {:>7} {:>7} {:>7} {:>8}", "", "right", "wrong", "suspect", "unlinked");
+    for (tag, [right, wrong, suspect, unlinked]) in table {
+        println!("{tag:28} {right:7} {wrong:7} {suspect:7} {unlinked:8}");
+    }
+    for ((status, reason, present), n) in reasons {
+        println!("{status:9} {reason:26} {} {n:6}", if present { "present" } else { "absent " });
+    }
+}
+
+fn print_calibration(world: &World, outcome: &LinkOutcome) {
+    println!("probability   rows   expected   right");
+    for (low, high) in [(0.05, 0.5), (0.5, 0.9), (0.9, 0.99), (0.99, 0.999), (0.999, 0.9999), (0.9999, 1.1)] {
+        let inside: Vec<(f64, bool)> = world
+            .cohort
+            .iter()
+            .zip(&outcome.records)
+            .filter_map(|(row, record)| Some((record.match_probability?, record.person_id == row.truth)))
+            .filter(|(p, _)| (low..high).contains(p))
+            .collect();
+        let expected: f64 = inside.iter().map(|(p, _)| p).sum();
+        let right = inside.iter().filter(|(_, right)| *right).count();
+        println!("{low:6}-{high:<6} {:5} {expected:10.1} {right:7}", inside.len());
+    }
+}
+
+#[test]
+fn a_cohort_full_of_traps_is_linked_precisely_and_nearly_completely() {
+    let persons = setting("LINKAGE_PERSONS", 30_000);
+    let submitted = setting("LINKAGE_SUBMITTED", 4_000);
+    let world = World::new(persons, submitted, setting("LINKAGE_SEED", 1) as u64);
+    let register = world.register_records();
+    let submissions = world.submissions();
+    let clock = std::time::Instant::now();
+    let index = BlockIndex::new(&register);
+    println!(
+        "index: {} persons, {:.1} keys each, {:.1?}",
+        register.len(),
+        index.len() as f64 / register.len() as f64,
+        clock.elapsed()
+    );
+    let frequencies = TermFrequencies::from_register(&register);
+
+    let clock = std::time::Instant::now();
+    let candidates: Vec<Vec<u32>> =
+        submissions.iter().map(|submission| index.candidates(submission, &BlockPolicy::default())).collect();
+    let pairs: usize = candidates.iter().map(Vec::len).sum();
+    println!("candidates: {:.1} a submission, {:.1?}", pairs as f64 / submitted as f64, clock.elapsed());
+    let lost: Vec<&Vec<&str>> = world
+        .cohort
+        .iter()
+        .zip(&candidates)
+        .filter(|(row, found)| {
+            row.truth.is_some_and(|id| !found.iter().any(|&at| register[at as usize].person_id == id))
+        })
+        .map(|(row, _)| &row.tags)
+        .collect();
+    let present = world.cohort.iter().filter(|row| row.truth.is_some()).count();
+    println!("lost by blocking: {} of {present}: {lost:?}", lost.len());
+    assert!(lost.len() as f64 <= 0.003 * present as f64);
+
+    let shipped = Model::default();
+    let clock = std::time::Instant::now();
+    let (trained, record) =
+        train(&submissions, &register, &candidates, &shipped, &frequencies, &TrainingOptions::default(), &|| {})
+            .unwrap();
+    println!("training: {:.1?} {record:?}", clock.elapsed());
+
+    for (name, model) in [("shipped", &shipped), ("trained", &trained)] {
+        let clock = std::time::Instant::now();
+        let options = LinkOptions::default();
+        let outcome = link(&submissions, &register, &candidates, model, &frequencies, &options, &|| {}).unwrap();
+        let elapsed = clock.elapsed();
+        let quality = judge(&world, &outcome);
+        println!("== {name}: {elapsed:.1?}");
+        print_by_tag(&world, &outcome);
+        print_calibration(&world, &outcome);
+        println!(
+            "{name}: precision {:.4} recall {:.4} absent linked {:.2} % best F1 {:.4} recall at 0 false {:.3} at 5 false {:.3}; expected false {:.1} missed {:.1}",
+            quality.precision(),
+            quality.recall(),
+            100.0 * quality.absent_linked as f64 / quality.absent as f64,
+            quality.best_f1,
+            quality.recall_at_0,
+            quality.recall_at_5,
+            outcome.summary.expected_false_links,
+            outcome.summary.expected_missed_links,
+        );
+        assert!(quality.precision() >= 0.99, "precision {}", quality.precision());
+        assert!(quality.recall() >= 0.97, "recall {}", quality.recall());
+        assert!(quality.best_f1 >= 0.99, "F1 {}", quality.best_f1);
+    }
+}
