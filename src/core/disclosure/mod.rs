@@ -9,6 +9,7 @@
 
 mod audit;
 mod certificate;
+mod differencing;
 mod moves;
 mod policy;
 mod primary;
@@ -20,7 +21,8 @@ use serde::Serialize;
 
 pub use audit::{Interval, Known, View, intervals};
 pub use certificate::{Certificate, Claim};
-pub use policy::{CellCost, Costs, Dominance, Method, Policy, Rounding, Target, Zeros};
+pub use differencing::{Bucket, Comparison, Finding, Relation, Sketch, compare};
+pub use policy::{Absent, CellCost, Costs, Dominance, Method, Policy, Rounding, Target, Zeros};
 pub use primary::{Need, Reason, sensitive_cells};
 pub use rounding::{BASE, cell_keys, person_key, rate_of_rounded, round_by_key, round_table, round_to_base};
 pub use table::{

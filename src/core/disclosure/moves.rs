@@ -99,7 +99,7 @@ impl Frame {
         let slack = (0..layout.len())
             .map(|cell| {
                 let count = table.counts()[cell];
-                let (least, most) = policy.range(table, cell, rounded[cell]);
+                let (least, most) = policy.range(rounded[cell], table.shares(cell).is_some());
                 // Of a cell that is hidden in any case the range may not hold the true count.
                 ((least - count).min(0), (most - count).max(0))
             })

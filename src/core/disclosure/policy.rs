@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::disclosure::audit::Known;
-use crate::disclosure::table::{Hierarchies, KEPT_CONTRIBUTIONS, Labels, Table};
+use crate::disclosure::table::{Hierarchies, KEPT_CONTRIBUTIONS, Labels, Layout, MAX_COUNT, Table};
 use crate::error::{Error, Result};
 
 /// What the intruder must not find out about a cell.
@@ -56,6 +56,17 @@ impl Rounding {
             Self::Random5 | Self::Controlled5 => 4,
         }
     }
+}
+
+/// What a cell without a record is when a table that somebody published is audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Absent {
+    /// It is hidden, and may be zero.
+    #[default]
+    Hidden,
+    /// An inner cell is zero.
+    Zero,
 }
 
 /// How long to look for the fewest hidden cells.
@@ -142,6 +153,8 @@ pub struct Policy {
     pub dominance: Option<Dominance>,
     /// p % rule for sums: nobody may be estimated to within `p` %. Default 10.
     pub p_percent: Option<u32>,
+    /// For audits, what a cell without a record is. Default `hidden`.
+    pub absent: Absent,
     /// Default `exact`.
     pub method: Method,
     /// Seconds for finding the fewest hidden cells; the clock is the caller's. Default 10.
@@ -159,6 +172,7 @@ impl Default for Policy {
             costs: Costs::default(),
             keep: Vec::new(),
             rounding: Rounding::None,
+            absent: Absent::Hidden,
             dominance: Some(Dominance { n: 1, percent: 50 }),
             p_percent: Some(10),
             method: Method::Exact,
@@ -211,12 +225,7 @@ impl Policy {
     /// [`Error::InvalidInput`] if the outcome dimension is not one of the table's.
     pub(super) fn floors(&self, table: &Table) -> Result<Vec<Option<i64>>> {
         let layout = table.layout();
-        if let Some(outcome) = &self.outcome_dimension
-            && layout.dimensions().all(|name| name != outcome)
-        {
-            let known = layout.dimensions().collect::<Vec<_>>().join(", ");
-            return Err(Error::invalid("outcome_dimension", format!("must be one of the dimensions {known}")));
-        }
+        self.check_outcome(layout)?;
         Ok((0..layout.len())
             .map(|cell| {
                 if self.zeros != Zeros::Published || self.is_outcome_of_people(table, cell) {
@@ -230,19 +239,16 @@ impl Policy {
             .collect())
     }
 
-    /// The true counts that a published number of `cell` leaves possible, ends included.
+    /// The true counts that a published number leaves possible, ends included.
     ///
     /// Smaller counts than the threshold would be hidden, so a rounded number other than zero stands for no smaller one.
     /// A rounded sum is not subject to the threshold.
-    pub(super) fn range(&self, table: &Table, cell: usize, number: i64) -> (i64, i64) {
+    pub(super) fn range(&self, number: i64, is_sum: bool) -> (i64, i64) {
         let width = self.rounding.slack();
-        if width == 0 {
-            return (number, number);
-        }
-        match (table.shares(cell).is_some(), number) {
-            (false, 0) => (0, 0),
-            (false, _) => ((number - width).max(self.threshold), number + width),
-            (true, _) => ((number - width).max(0), number + width),
+        match (width, is_sum, number) {
+            (0, _, _) | (_, false, 0) => (number, number),
+            (_, false, _) => ((number - width).max(self.threshold), number + width),
+            (_, true, _) => ((number - width).max(0), number + width),
         }
     }
 
@@ -260,13 +266,70 @@ impl Policy {
             .zip(floors)
             .enumerate()
             .map(|(cell, (value, floor))| match (value, floor) {
-                (Some(number), _) => match self.range(table, cell, *number) {
-                    (low, high) if low == high => Known::Exactly(low),
-                    (low, high) => Known::Between(low, high),
-                },
+                (Some(number), _) => self.known_number(*number, table.shares(cell).is_some()),
                 (None, floor) => Known::Hidden { at_least: floor.unwrap_or(0), at_most: None },
             })
             .collect())
+    }
+
+    /// What a published number tells.
+    fn known_number(&self, number: i64, is_sum: bool) -> Known {
+        match self.range(number, is_sum) {
+            (low, high) if low == high => Known::Exactly(low),
+            (low, high) => Known::Between(low, high),
+        }
+    }
+
+    /// What the intruder knows of each cell of a table that somebody published, by this tool or another. `None` is a
+    /// hidden count; a cell without a record counts as hidden, or as zero if the policy says so.
+    ///
+    /// Of the policy `hierarchies`, `zeros`, `outcome_dimension`, `rounding` (with `threshold`) and `absent` matter.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a negative or too large number, two different numbers for the same cell, and what
+    /// [`Layout::product`] refuses.
+    pub fn read_published(
+        &self,
+        dimensions: &[&str],
+        records: &[(Vec<Option<String>>, Option<i64>)],
+    ) -> Result<(Layout, Vec<Known>)> {
+        let layout =
+            Layout::product(dimensions, &self.hierarchies, records.iter().map(|(labels, _)| labels.as_slice()))?;
+        self.check_outcome(&layout)?;
+        let mut seen: Vec<Option<Option<i64>>> = vec![None; layout.len()];
+        for (labels, number) in records {
+            if number.is_some_and(|number| !(0..=MAX_COUNT).contains(&number)) {
+                return Err(Error::invalid("count", format!("must be 0 to {MAX_COUNT}")));
+            }
+            let cell = layout.at(labels).ok_or_else(|| Error::Bug("a record has no cell".to_owned()))?;
+            if seen[cell].replace(*number).is_some_and(|other| other != *number) {
+                return Err(Error::invalid("count", "of a cell is given twice"));
+            }
+        }
+        let known = (0..layout.len())
+            .map(|cell| {
+                let is_outcome =
+                    self.outcome_dimension.as_deref().is_some_and(|name| layout.total_over(cell, name).is_some());
+                let at_least = i64::from(self.zeros == Zeros::Published && !is_outcome);
+                match seen[cell] {
+                    Some(Some(number)) => self.known_number(number, false),
+                    Some(None) => Known::Hidden { at_least, at_most: None },
+                    None if self.absent == Absent::Zero && !layout.is_margin(cell) => Known::Exactly(0),
+                    None => Known::Hidden { at_least: 0, at_most: None },
+                }
+            })
+            .collect();
+        Ok((layout, known))
+    }
+
+    fn check_outcome(&self, layout: &Layout) -> Result<()> {
+        match &self.outcome_dimension {
+            Some(outcome) if layout.dimensions().all(|name| name != outcome) => {
+                let known = layout.dimensions().collect::<Vec<_>>().join(", ");
+                Err(Error::invalid("outcome_dimension", format!("must be one of the dimensions {known}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether `cell` is an outcome of a group that is not empty.
