@@ -40,12 +40,20 @@ impl Rounded {
         Self { units: (value * power_of_ten(decimals)).round() as i64, decimals }
     }
 
-    /// [`Rounded::nearest`] with as few decimals as `holds` accepts, from `decimals` up.
+    /// [`Rounded::nearest`] with as few decimals, from `decimals` up, as keep what `holds`, and would keep it if the
+    /// printed digits were rounded again. (0.46 as a number that must not print as 0 is "0.46": its "0.5" would be
+    /// rounded to 1 by whoever prints it again.)
     fn holding(value: f64, decimals: u8, holds: impl Fn(f64) -> bool) -> Self {
         (decimals..MOST_DECIMALS)
-            .map(|d| Self::nearest(value, d))
-            .find(|rounded| holds(rounded.value()))
+            .find_map(|d| Self::standing(value, decimals, d, &holds))
             .unwrap_or(Self::nearest(value, MOST_DECIMALS))
+    }
+
+    /// `value` at `decimals`, if that holds and no rounding of the result to fewer, down to `fewest`, stands as well.
+    fn standing(value: f64, fewest: u8, decimals: u8, holds: &impl Fn(f64) -> bool) -> Option<Self> {
+        let rounded = Self::nearest(value, decimals);
+        let again = |fewer| Self::standing(rounded.value(), fewest, fewer, holds).is_some();
+        (holds(rounded.value()) && !(fewest..decimals).any(again)).then_some(rounded)
     }
 
     /// [`Rounded::nearest`] with as many further decimals as it takes for a value that is not zero to print as such.
