@@ -9,3 +9,5 @@ mod identity;
 mod inference;
 mod install;
 mod intake;
+mod linkage;
+mod matching;

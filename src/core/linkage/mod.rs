@@ -27,6 +27,7 @@ mod model;
 mod posterior;
 mod record;
 mod relative;
+mod standard;
 
 pub use blocking::{BlockIndex, BlockPolicy, BlockingKey, BlockingRule, register_keys, submission_keys};
 pub use comparison::{COMPARISONS, Comparison, Evidence, LevelSpec, MAX_LEVELS, MISSING};
@@ -40,3 +41,4 @@ pub use model::{ComparisonParameters, LevelParameters, MODEL_VERSION, Model, Pai
 pub use posterior::{Edge, Marginal, marginals};
 pub use record::{Alias, Gender, Name, PersonName, PncId, Postcode, RegisterPerson, Sentence, SubmittedPerson};
 pub use relative::{RELATIVES, Relative};
+pub use standard::{Institutions, RawPerson, StandardPerson, StandardSubmission};
