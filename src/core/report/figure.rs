@@ -12,8 +12,10 @@ pub const WITHHELD: &str = "withheld";
 /// What stands where a number does not exist.
 pub const NOT_AVAILABLE: &str = "n/a";
 
-/// At most this many decimals are ever kept.
-const MOST_DECIMALS: u8 = 15;
+/// At most this many decimals are ever kept; what is beyond them is what floating-point arithmetic leaves of nothing.
+const MOST_DECIMALS: u8 = 12;
+/// A unit of the last of them.
+const NOISE: f64 = 1e-12;
 
 /// A number of group members from which frequencies are printed with two decimals. Below it two decimals and the size
 /// of the group give away the exact number of offences (DISCLOSURE.md, section 5).
@@ -34,7 +36,6 @@ impl Rounded {
     /// assert_eq!(Rounded::nearest(-0.004, 2).to_string(), "0.00");
     /// assert_eq!(Rounded::nearest(113_554.0, 0).to_string(), "113,554");
     /// ```
-    #[allow(clippy::cast_possible_truncation, reason = "a float cast saturates, and no printed number is that large")]
     pub fn nearest(value: f64, decimals: u8) -> Self {
         let decimals = decimals.min(MOST_DECIMALS);
         Self { units: (value * power_of_ten(decimals)).round() as i64, decimals }
@@ -64,11 +65,11 @@ impl Rounded {
     /// assert_eq!(Rounded::visible(13.4, 0).to_string(), "13");
     /// ```
     pub fn visible(value: f64, decimals: u8) -> Self {
+        let value = quiet(value);
         Self::holding(value, decimals, |rounded| rounded != 0.0 || value == 0.0)
     }
 
     /// The number that the digits stand for.
-    #[allow(clippy::cast_precision_loss, reason = "printed numbers have far fewer than 15 digits")]
     pub fn value(self) -> f64 {
         self.units as f64 / power_of_ten(self.decimals)
     }
@@ -102,6 +103,13 @@ impl std::fmt::Display for Rounded {
         }
         Ok(())
     }
+}
+
+/// `value` without what is beyond [`MOST_DECIMALS`].
+fn quiet(value: f64) -> f64 {
+    let scaled = value * power_of_ten(MOST_DECIMALS);
+    // Beyond the integers that a float holds exactly there is nothing to take away.
+    if scaled.abs() < 9e15 { scaled.round() / power_of_ten(MOST_DECIMALS) } else { value }
 }
 
 fn power_of_ten(decimals: u8) -> f64 {
@@ -151,7 +159,7 @@ impl Style {
 
     /// A rate (in per cent), frequency or number of days. A share that is not 0 or 1 does not print as 0 or 100.
     pub fn level(self, value: f64) -> Rounded {
-        let value = value * self.scale();
+        let value = quiet(value * self.scale());
         Rounded::holding(value, self.decimals, |rounded| {
             (rounded != 0.0 || value == 0.0) && (self.unit != Unit::Share || (rounded < 100.0) == (value < 100.0))
         })
@@ -168,7 +176,7 @@ impl Style {
         let value = if one_sided {
             end(estimate.value)
         } else {
-            finite(estimate.value).map(|v| Rounded::nearest(v * self.scale(), self.decimals))
+            finite(estimate.value).map(|v| Rounded::nearest(quiet(v * self.scale()), self.decimals))
         };
         PrintedEstimate { value, low, high }
     }
@@ -237,6 +245,7 @@ pub struct PrintedEstimate {
 
 /// The digits of p: two decimals, more where two would print zero or put it on the other side of alpha.
 pub fn p_rounded(p: f64, alpha: f64) -> Rounded {
+    let p = quiet(p);
     Rounded::holding(p, 2, |rounded| (rounded != 0.0 || p == 0.0) && (rounded <= alpha) == (p <= alpha))
 }
 
@@ -255,13 +264,14 @@ pub fn p_text(p: f64, alpha: f64) -> String {
 
 /// The digits of a standardised mean difference: two decimals, more where two would change its light.
 pub fn smd_rounded(smd: f64, rules: &Rules) -> Rounded {
+    let smd = quiet(smd);
     let light = Light::of(smd, rules);
     Rounded::holding(smd, 2, |rounded| Light::of(rounded, rules) == light)
 }
 
 /// The digits of an effective sample size: whole, more where whole would change its side of the limit.
 pub fn effective_n_rounded(n: f64, rules: &Rules) -> Rounded {
-    let least = rules.min_effective_n;
+    let (n, least) = (quiet(n), rules.min_effective_n);
     Rounded::holding(n, 0, |rounded| (rounded >= least) == (n >= least))
 }
 
@@ -272,7 +282,6 @@ pub fn effective_n_rounded(n: f64, rules: &Rules) -> Rounded {
 /// assert_eq!(part_of(1, 1000), "<1%");
 /// assert_eq!(part_of(999, 1000), ">99%");
 /// ```
-#[allow(clippy::cast_precision_loss, reason = "counts of people")]
 pub fn part_of(part: u64, total: u64) -> String {
     if total == 0 {
         return NOT_AVAILABLE.to_owned();
@@ -288,9 +297,9 @@ pub fn part_of(part: u64, total: u64) -> String {
 impl Light {
     /// The light of a standardised mean difference under the rules' limits (both "at most").
     pub fn of(smd: f64, rules: &Rules) -> Self {
-        if smd.abs() <= rules.smd_green {
+        if smd.abs() <= rules.smd_green + NOISE {
             Self::Green
-        } else if smd.abs() <= rules.smd_amber {
+        } else if smd.abs() <= rules.smd_amber + NOISE {
             Self::Amber
         } else {
             Self::Red
