@@ -235,6 +235,36 @@ fn random_measure(
     measure
 }
 
+fn events(n: u64, value: f64) -> u64 {
+    (n as f64 * value).round() as u64
+}
+
+fn random_funnel(rng: Random, submitted: u64, matched: u64) -> Vec<FunnelStep> {
+    let keys = ["submitted", "valid", "on_register", "index_event", "old_enough", "in_model", "matched"];
+    let mut remaining = submitted;
+    keys.iter()
+        .enumerate()
+        .map(|(n, key)| {
+            let after = match n {
+                0 => submitted,
+                6 => matched,
+                _ => rng.random_range(matched..=remaining),
+            };
+            let lost = remaining - after;
+            remaining = after;
+            let hidden = n > 0 && n < 6 && rng.random_bool(0.2);
+            FunnelStep {
+                key: (*key).to_owned(),
+                label: format!("Step {key}"),
+                remaining: (!hidden).then_some(after),
+                lost: (!hidden).then_some(lost),
+                reason: "a reason".to_owned(),
+                withheld: hidden.then(|| "fewer than 10 people".to_owned()),
+            }
+        })
+        .collect()
+}
+
 fn random_linkage(rng: Random, submitted: u64) -> Linkage {
     let linked = rng.random_range(0..=submitted);
     let suspect = rng.random_range(0..=submitted - linked);

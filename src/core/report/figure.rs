@@ -36,6 +36,40 @@ impl Rounded {
     /// assert_eq!(Rounded::nearest(-0.004, 2).to_string(), "0.00");
     /// assert_eq!(Rounded::nearest(113_554.0, 0).to_string(), "113,554");
     /// ```
+    pub fn nearest(value: f64, decimals: u8) -> Self {
+        let decimals = decimals.min(MOST_DECIMALS);
+        Self { units: (value * power_of_ten(decimals)).round() as i64, decimals }
+    }
+
+    /// [`Rounded::nearest`] with as few decimals, from `decimals` up, as keep what `holds`, and would keep it if the
+    /// printed digits were rounded again. (0.46 as a number that must not print as 0 is "0.46": its "0.5" would be
+    /// rounded to 1 by whoever prints it again.)
+    fn holding(value: f64, decimals: u8, holds: impl Fn(f64) -> bool) -> Self {
+        (decimals..MOST_DECIMALS)
+            .find_map(|d| Self::standing(value, decimals, d, &holds))
+            .unwrap_or(Self::nearest(value, MOST_DECIMALS))
+    }
+
+    /// `value` at `decimals`, if that holds and no rounding of the result to fewer, down to `fewest`, stands as well.
+    fn standing(value: f64, fewest: u8, decimals: u8, holds: &impl Fn(f64) -> bool) -> Option<Self> {
+        let rounded = Self::nearest(value, decimals);
+        let again = |fewer| Self::standing(rounded.value(), fewest, fewer, holds).is_some();
+        (holds(rounded.value()) && !(fewest..decimals).any(again)).then_some(rounded)
+    }
+
+    /// [`Rounded::nearest`] with as many further decimals as it takes for a value that is not zero to print as such.
+    ///
+    /// ```
+    /// use jdl_core::report::figure::Rounded;
+    /// assert_eq!(Rounded::visible(0.23, 0).to_string(), "0.2");
+    /// assert_eq!(Rounded::visible(13.4, 0).to_string(), "13");
+    /// ```
+    pub fn visible(value: f64, decimals: u8) -> Self {
+        let value = quiet(value);
+        Self::holding(value, decimals, |rounded| rounded != 0.0 || value == 0.0)
+    }
+
+    /// The number that the digits stand for.
     pub fn value(self) -> f64 {
         self.units as f64 / power_of_ten(self.decimals)
     }
@@ -248,6 +282,51 @@ pub fn effective_n_rounded(n: f64, rules: &Rules) -> Rounded {
 /// assert_eq!(part_of(1, 1000), "<1%");
 /// assert_eq!(part_of(999, 1000), ">99%");
 /// ```
+pub fn part_of(part: u64, total: u64) -> String {
+    if total == 0 {
+        return NOT_AVAILABLE.to_owned();
+    }
+    let per_cent = Rounded::nearest(part as f64 / total as f64 * 100.0, 0).units;
+    match per_cent {
+        0 if part > 0 => "<1%".to_owned(),
+        100 if part < total => ">99%".to_owned(),
+        _ => format!("{per_cent}%"),
+    }
+}
+
+impl Light {
+    /// The light of a standardised mean difference under the rules' limits (both "at most").
+    pub fn of(smd: f64, rules: &Rules) -> Self {
+        if smd.abs() <= rules.smd_green + NOISE {
+            Self::Green
+        } else if smd.abs() <= rules.smd_amber + NOISE {
+            Self::Amber
+        } else {
+            Self::Red
+        }
+    }
+
+    /// "green", "amber" or "red".
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
+}
+
+/// A finite number, or nothing: what is not a number is never printed.
+pub fn finite(value: Option<f64>) -> Option<f64> {
+    value.filter(|v| v.is_finite())
+}
+
+/// `shown` if there is a value; otherwise "withheld" where there is a reason to, else "n/a".
+pub fn or_withheld<T>(value: Option<T>, withheld: Option<&String>, shown: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| if withheld.is_some() { WITHHELD } else { NOT_AVAILABLE }.to_owned(), shown)
+}
+
+#[cfg(test)]
 mod tests {
     use super::{Rounded, Style, count, p_rounded, part_of, smd_rounded};
     use crate::report::result::{Estimate, Measure, MeasureKey, Rules};

@@ -174,6 +174,13 @@ fn treatment_reoffenders(result: &StoredResult) -> Option<u64> {
     result.measures.iter().find(|m| m.key == MeasureKey::ReoffendingRate)?.treatment.events
 }
 
+fn too_few_with_event(result: &StoredResult, measure: &Measure) -> bool {
+    measure.population == Population::Reoffenders
+        && measure.unit == Unit::Share
+        && measure.treatment.events.is_none_or(|n| (n as f64) < result.rules.min_effective_n)
+}
+
+/// Effective sizes behind a measure: its own where recorded, then (for everyone) the groups', then plain counts.
 fn effective_sizes(result: &StoredResult, measure: &Measure) -> (Option<f64>, Option<f64>) {
     let everyone = measure.population == Population::All;
     let size = |own: Option<f64>, group: Option<f64>, n: Option<u64>, group_n: Option<u64>| {
