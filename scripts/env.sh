@@ -29,6 +29,8 @@ locate_server() {
   SERVER=$TARGET/server-$version
   SERVER_BIN=$SERVER$("$PG_CONFIG" --bindir)
   SERVER_PG_CONFIG=$SERVER_BIN/pg_config
+  # The same for every cargo command: another value would compile pgrx anew.
+  export PGRX_PG_CONFIG_PATH=$SERVER_PG_CONFIG
 }
 
 as_server() {

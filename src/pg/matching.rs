@@ -46,7 +46,7 @@ impl Reader {
         if matches!(self, Self::Text) { Kind::Text } else { Kind::Numeric }
     }
 
-    fn number(self, row: &SpiHeapTupleData<'_>, at: usize) -> Result<Option<f64>, pgrx::spi::Error> {
+    fn number(self, row: &SpiHeapTupleData<'_>, at: usize) -> Result<Option<f64>, spi::Error> {
         Ok(match self {
             Self::Bool => row.get::<bool>(at)?.map(|v| f64::from(u8::from(v))),
             Self::Int2 => row.get::<i16>(at)?.map(f64::from),
@@ -101,7 +101,7 @@ fn read_frame(
     query: &str,
     arguments: &[pgrx::datum::DatumWithOid<'_>],
     skip: &[&str],
-    each: &mut dyn FnMut(&SpiHeapTupleData<'_>) -> Result<(), pgrx::spi::Error>,
+    each: &mut dyn FnMut(&SpiHeapTupleData<'_>) -> Result<(), spi::Error>,
 ) -> Result<Frame, ErrorReport> {
     Spi::connect(|client| {
         let mut cursor = client.open_cursor(query, arguments);
