@@ -162,6 +162,16 @@ fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
     h
 }
 
+/// ln P(X <= x) of the beta distribution, which has no smallest value, and the log of [`ln_beta_kernel`]'s x^a y^b / B(a, b).
+fn ln_beta_lower(x: f64, y: f64, a: f64, b: f64) -> (f64, f64) {
+    let kernel = ln_beta_kernel(x, y, a, b);
+    if x * (a + b + 2.0) < a + 1.0 {
+        (kernel - a.ln() + beta_fraction(x, a, b).ln(), kernel)
+    } else {
+        ((-beta_tails(x, y, a, b).1).ln_1p(), kernel)
+    }
+}
+
 /// The log odds ln(x / (1 - x)) of the beta quantile with lower tail `p` in (0, 1).
 ///
 /// In log odds the beta density is log-concave, hence so is its distribution function, and Newton's method on
@@ -170,9 +180,8 @@ fn beta_quantile_log_odds(p: f64, a: f64, b: f64) -> f64 {
     let mut u = (a / b).ln();
     for _ in 0..200 {
         let (x, y) = (1.0 / (1.0 + (-u).exp()), 1.0 / (1.0 + u.exp()));
-        let lower = beta_tails(x, y, a, b).0;
-        let slope = ln_beta_kernel(x, y, a, b).exp() / lower;
-        let step = (p.ln() - lower.ln()) / slope;
+        let (lower, kernel) = ln_beta_lower(x, y, a, b);
+        let step = (p.ln() - lower) / (kernel - lower).exp();
         u += step;
         if step.abs() <= 1e-15 * u.abs().max(1.0) {
             break;
@@ -276,7 +285,7 @@ pub fn student_quantile(upper: f64, df: f64) -> f64 {
         return -normal_quantile(upper);
     }
     // P(|T| > t) is a beta tail in x = df / (df + t^2), so t^2 = df (1 - x) / x.
-    (df * (-beta_quantile_log_odds(2.0 * upper, df / 2.0, 0.5)).exp()).sqrt()
+    df.sqrt() * (-0.5 * beta_quantile_log_odds(2.0 * upper, df / 2.0, 0.5)).exp()
 }
 
 /// P(X > x) of the chi-square distribution with `df` > 0 degrees of freedom.

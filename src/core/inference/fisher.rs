@@ -26,6 +26,12 @@ struct Table {
     events: f64,
 }
 
+/// The two-sided p-value of [`fisher_exact`] alone, which needs no root finding.
+pub fn fisher_p_value(first: Proportion, second: Proportion) -> f64 {
+    let table = Table::new(first, second);
+    if table.lowest == table.highest { 1.0 } else { table.two_sided() }
+}
+
 /// Fisher's exact test of two rates (Fisher 1935; interval as Cornfield 1956, by tails of the noncentral
 /// hypergeometric distribution). The two-sided rule and its slack of 1e-7 are those of R's `fisher.test`.
 ///

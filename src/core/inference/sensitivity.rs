@@ -155,6 +155,24 @@ pub fn rosenbaum_wilcoxon(differences: &[f64], gamma: f64) -> Result<Defined<Sen
     Ok(Ok(SensitivityBound { statistic, p_upper: tail(gamma / (1.0 + gamma)), p_lower: tail(1.0 / (1.0 + gamma)) }))
 }
 
+/// The Gamma at which the upper bound of [`rosenbaum_wilcoxon`] reaches `alpha` (one-sided).
+///
+/// # Errors
+/// `InvalidInput` on `alpha` or `differences`; absent where every difference is zero or the finding is not significant
+/// even at Gamma = 1.
+pub fn rosenbaum_wilcoxon_gamma(differences: &[f64], alpha: f64) -> Result<Defined<f64>> {
+    check_alpha(alpha)?;
+    match rosenbaum_wilcoxon(differences, 1.0)? {
+        Err(absent) => return Ok(Err(absent)),
+        Ok(bound) if bound.p_upper > alpha => return Ok(Err(Absent::NotSignificant)),
+        Ok(_) => {}
+    }
+    let excess = |log_gamma: f64| {
+        rosenbaum_wilcoxon(differences, log_gamma.exp()).map_or(1.0, |b| b.map_or(1.0, |b| b.p_upper) - alpha)
+    };
+    Ok(Ok(bisect(0.0, LARGEST_LOG_GAMMA, excess).exp()))
+}
+
 /// The E-value of a risk ratio: the risk ratio that a hidden factor would need with both treatment and outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EValue {
