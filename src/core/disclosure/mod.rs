@@ -10,6 +10,7 @@
 mod audit;
 mod certificate;
 mod differencing;
+mod gates;
 mod moves;
 mod policy;
 mod primary;
@@ -22,6 +23,9 @@ use serde::Serialize;
 pub use audit::{Interval, Known, View, intervals};
 pub use certificate::{Certificate, Claim};
 pub use differencing::{Bucket, Comparison, Finding, Relation, Sketch, compare};
+pub use gates::{
+    Breakdown, Gates, Group, OTHER, SafeBreakdown, SafeCounts, SafeGroup, SafeStep, protect_funnel, protect_groups,
+};
 pub use policy::{Absent, CellCost, Costs, Dominance, Method, Policy, Rounding, Target, Zeros};
 pub use primary::{Need, Reason, sensitive_cells};
 pub use rounding::{BASE, cell_keys, person_key, rate_of_rounded, round_by_key, round_table, round_to_base};

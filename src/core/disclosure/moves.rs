@@ -32,6 +32,8 @@ pub(super) struct Frame {
     pub cost: Vec<u64>,
     /// Whether the cell may be hidden.
     pub may_hide: Vec<bool>,
+    /// Whether the cell is hidden whatever is sensitive.
+    pub withheld: Vec<bool>,
 }
 
 /// Changed cells in the order of their numbers, and by how much.
@@ -96,6 +98,7 @@ impl Frame {
         for kept in &policy.keep {
             may_hide[find(kept, "keep")?] = false;
         }
+        let withheld = policy.withheld(layout)?;
         let slack = (0..layout.len())
             .map(|cell| {
                 let count = table.counts()[cell];
@@ -115,7 +118,7 @@ impl Frame {
             })
             .filter(|row| !row.is_empty())
             .collect();
-        Ok(Self { rows, low, slack, cost, may_hide })
+        Ok(Self { rows, low, slack, cost, may_hide, withheld })
     }
 
     /// What the hidden cells cost together.

@@ -147,6 +147,8 @@ pub struct Policy {
     pub costs: Costs,
     /// Cells that an earlier release published, which must stay published or the release is refused. Default none.
     pub keep: Vec<Labels>,
+    /// Cells that are not published for reasons of their own: hidden, at no cost, and not protected. Default none.
+    pub withhold: Vec<Labels>,
     /// Rounding of what is published. Default none.
     pub rounding: Rounding,
     /// Dominance rule for sums. Default the largest one, 50 %.
@@ -171,6 +173,7 @@ impl Default for Policy {
             hierarchies: Hierarchies::new(),
             costs: Costs::default(),
             keep: Vec::new(),
+            withhold: Vec::new(),
             rounding: Rounding::None,
             absent: Absent::Hidden,
             dominance: Some(Dominance { n: 1, percent: 50 }),
@@ -226,9 +229,10 @@ impl Policy {
     pub(super) fn floors(&self, table: &Table) -> Result<Vec<Option<i64>>> {
         let layout = table.layout();
         self.check_outcome(layout)?;
+        let withheld = self.withheld(layout)?;
         Ok((0..layout.len())
             .map(|cell| {
-                if self.zeros != Zeros::Published || self.is_outcome_of_people(table, cell) {
+                if withheld[cell] || self.zeros != Zeros::Published || self.is_outcome_of_people(table, cell) {
                     Some(0)
                 } else if table.counts()[cell] == 0 {
                     None
@@ -237,6 +241,19 @@ impl Policy {
                 }
             })
             .collect())
+    }
+
+    /// Which cells the policy withholds. What an earlier release published is not withheld.
+    pub(super) fn withheld(&self, layout: &Layout) -> Result<Vec<bool>> {
+        let mut withheld = vec![false; layout.len()];
+        for (list, value, option) in [(&self.withhold, true, "withhold"), (&self.keep, false, "keep")] {
+            for labels in list {
+                let cell = layout.find(labels);
+                withheld[cell.ok_or_else(|| Error::invalid(option, "names a cell that the table does not have"))?] =
+                    value;
+            }
+        }
+        Ok(withheld)
     }
 
     /// The true counts that a published number leaves possible, ends included.

@@ -24,7 +24,7 @@ pub(super) struct Pattern {
 /// # Errors
 /// [`Error::InvalidInput`] if a cell that must be hidden may not be, or what must stay published leaves no protection.
 pub(super) fn protect(frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Result<Pattern> {
-    let mut hidden = vec![false; frame.low.len()];
+    let mut hidden = frame.withheld.clone();
     for aim in aims {
         if !frame.may_hide[aim.cell] {
             return Err(Error::invalid("keep", "names a cell that must be hidden now; withdraw the earlier release"));
@@ -60,12 +60,12 @@ pub(super) fn protect(frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Resu
 impl Pattern {
     /// Un-hides what is hidden in vain.
     pub fn clean_up(&mut self, frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Result<()> {
-        let mut sensitive = vec![false; self.hidden.len()];
+        let mut fixed = frame.withheld.clone();
         for aim in aims {
-            sensitive[aim.cell] = true;
+            fixed[aim.cell] = true;
         }
         let mut further: Vec<usize> =
-            (0..self.hidden.len()).filter(|cell| self.hidden[*cell] && !sensitive[*cell]).collect();
+            (0..self.hidden.len()).filter(|cell| self.hidden[*cell] && !fixed[*cell]).collect();
         further.sort_by_key(|cell| (std::cmp::Reverse(frame.cost[*cell]), *cell));
         for cell in further {
             heartbeat();
