@@ -27,6 +27,11 @@ BEGIN
         RAISE NOTICE 'linkage: % submissions', appraisal ->> 'submitted';
         summary := @extschema@._jdl_link(request_id,
             jsonb_build_object('link_probability', @extschema@._jdl_setting('link_probability'), 'suspect_probability', @extschema@._jdl_setting('suspect_probability'), 'pnc_pivot', @extschema@._jdl_setting('pnc_pivot')) || options);
+        -- A record with an error may still have found its person; those that did not are the invalid ones.
+        summary := summary || jsonb_build_object('valid', (summary ->> 'submitted')::integer - (
+            SELECT count(DISTINCT v.record_no) FROM @extschema@._jdl_validate(request_id, current_date) v
+            JOIN jdl_restricted.link l ON l.request_id = jdl_link.request_id AND l.record_no = v.record_no
+            WHERE v.severity = 'error' AND l.status = 'unlinked'));
         PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.person', (summary ->> 'candidates')::bigint);
         PERFORM @extschema@._jdl_take_step(request_id, 'link', 'linked', options, summary);
     END IF;

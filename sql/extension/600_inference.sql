@@ -8,12 +8,13 @@ DECLARE
     canonical jsonb;
 BEGIN
     SELECT jsonb_build_object(
-        'follow_up_months', coalesce(r.options -> 'follow_up_months', @extschema@._jdl_setting('follow_up_months')),
-        'waiting_months', coalesce(r.options -> 'waiting_months', @extschema@._jdl_setting('waiting_months')),
-        'offence_groups', r.options -> 'offence_groups',
-        'primary_measure', coalesce(r.options -> 'primary_measure', '"rate"'),
-        'significance_level', @extschema@._jdl_setting('significance_level'),
-        'seed', coalesce(r.options -> 'seed', @extschema@._jdl_setting('plan_seed')),
+        'analysis', jsonb_strip_nulls(jsonb_build_object(
+            'follow_up_months', coalesce(r.options -> 'follow_up_months', @extschema@._jdl_setting('follow_up_months')),
+            'waiting_months', coalesce(r.options -> 'waiting_months', @extschema@._jdl_setting('waiting_months')),
+            'offence_groups', r.options -> 'offence_groups',
+            'primary_measure', r.options -> 'primary_measure',
+            'confidence', 1 - @extschema@._jdl_setting('significance_level')::numeric,
+            'seed', coalesce(r.options -> 'seed', @extschema@._jdl_setting('plan_seed')))),
         'design', (SELECT d.options FROM jdl.match_design d WHERE d.request_id = r.request_id ORDER BY d.design_no DESC LIMIT 1))
     INTO canonical FROM jdl.request r WHERE r.request_id = _jdl_freeze_plan.request_id;
     SELECT coalesce(max(p.plan_version), 0) + 1 INTO frozen FROM jdl.analysis_plan p WHERE p.request_id = _jdl_freeze_plan.request_id;
@@ -40,7 +41,7 @@ BEGIN
         PERFORM @extschema@._jdl_require_status(request_id, 'analysed', 'matched');
         frozen := @extschema@._jdl_freeze_plan(request_id);
         RAISE NOTICE 'outcomes and tests: plan version %', frozen;
-        computed := @extschema@._jdl_analyse(request_id, (SELECT p.plan FROM jdl.analysis_plan p WHERE p.request_id = jdl_analyse.request_id AND p.plan_version = frozen));
+        computed := @extschema@._jdl_analyse(request_id, (SELECT p.plan -> 'analysis' FROM jdl.analysis_plan p WHERE p.request_id = jdl_analyse.request_id AND p.plan_version = frozen));
         INSERT INTO jdl_pseudonymised.analysis (request_id, plan_version, register_version, result)
         VALUES (jdl_analyse.request_id, frozen, (SELECT max(v.register_version) FROM jdl.register_version v), computed -> 'result');
         summary := (computed - 'result') || jsonb_build_object('plan_version', frozen);

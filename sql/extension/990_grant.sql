@@ -44,3 +44,9 @@ GRANT EXECUTE ON FUNCTION jdl_destroy(bigint), jdl_retention_due(), jdl_retentio
 GRANT EXECUTE ON FUNCTION jdl_schedule_retention(text), _jdl_audit(text, bigint, text, bigint, jsonb), jdl_register_refresh(date) TO jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_assurance(), jdl_audit_verify() TO jdl_auditor, jdl_approver, jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_synthesise_register(integer, bigint), jdl_synthesise_cohort(integer, bigint) TO jdl_dba;
+
+-- The triggers of the write-only view write on behalf of an intake officer who may not.
+ALTER FUNCTION _jdl_submission_row() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION _jdl_submission_row() OWNER TO jdl_engine;
+ALTER FUNCTION _jdl_submission_statement() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION _jdl_submission_statement() OWNER TO jdl_engine;

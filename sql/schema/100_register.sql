@@ -72,7 +72,8 @@ CREATE TABLE jdl.register_version (
     sentences bigint NOT NULL,
     offences bigint NOT NULL,
     digest text NOT NULL,
-    is_synthetic boolean NOT NULL DEFAULT false
+    is_synthetic boolean NOT NULL DEFAULT false,
+    seed bigint
 );
 COMMENT ON TABLE jdl.register_version IS 'The versions of the extract: every result names the one that it was made from.';
 COMMENT ON COLUMN jdl.register_version.digest IS 'Order-free digest of the rows, to tell whether two versions hold the same.';

@@ -16,7 +16,8 @@ extension_sql_file!("../../sql/extension/110_setting.sql", name = "110_setting",
 extension_sql_file!("../../sql/extension/120_audit.sql", name = "120_audit", requires = ["110_setting"]);
 extension_sql_file!("../../sql/extension/200_calendar.sql", name = "200_calendar", requires = ["120_audit"]);
 extension_sql_file!("../../sql/extension/300_register.sql", name = "300_register", requires = ["200_calendar"]);
-extension_sql_file!("../../sql/extension/310_intake.sql", name = "310_intake", requires = ["300_register"]);
+extension_sql_file!("../../sql/extension/305_synthetic.sql", name = "305_synthetic", requires = ["300_register"]);
+extension_sql_file!("../../sql/extension/310_intake.sql", name = "310_intake", requires = ["305_synthetic"]);
 extension_sql_file!("../../sql/extension/320_step.sql", name = "320_step", requires = ["310_intake"]);
 extension_sql_file!("../../sql/extension/400_linkage.sql", name = "400_linkage", requires = ["320_step"]);
 extension_sql_file!("../../sql/extension/500_matching.sql", name = "500_matching", requires = ["400_linkage"]);

@@ -11,3 +11,5 @@ mod install;
 mod intake;
 mod linkage;
 mod matching;
+mod report;
+mod synthetic;

@@ -9,6 +9,7 @@
 //! disclosure takes away what may not be published, and both come here as a [`result::StoredResult`].
 
 pub mod check;
+pub mod compose;
 pub mod figure;
 pub mod json;
 pub mod precision;
