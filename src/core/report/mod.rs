@@ -8,9 +8,12 @@
 //! What does this stage not do? It estimates nothing, tests nothing and hides nothing: inference fills the numbers,
 //! disclosure takes away what may not be published, and both come here as a [`result::StoredResult`].
 
+pub mod charts;
 pub mod check;
 pub mod compose;
 pub mod figure;
+pub mod forest;
+pub mod html;
 pub mod json;
 pub mod precision;
 pub mod reading;
@@ -20,6 +23,8 @@ pub mod tables;
 pub mod text;
 pub mod wording;
 
+pub use forest::{PublishedResult, RandomEffects, published_result, to_forest_html};
+pub use html::to_html;
 pub use json::to_json;
 pub use result::StoredResult;
 pub use text::to_text;

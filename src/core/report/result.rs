@@ -555,7 +555,7 @@ pub struct Disclosure {
 }
 
 /// Days as ISO 8601 in JSON.
-mod iso_day {
+pub(crate) mod iso_day {
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 

@@ -2,7 +2,7 @@
 
 use crate::report::figure::{Rounded, Style, WITHHELD, count, finite, or_withheld, p_text, part_of, smd_rounded};
 use crate::report::reading::{Verdict, read};
-use crate::report::result::{BalanceRow, Estimate, Measure, MeasureKey, Population, StoredResult, Unit};
+use crate::report::result::{BalanceRow, Estimate, GroupFigure, Measure, MeasureKey, Population, StoredResult, Unit};
 use crate::report::wording::row_name;
 
 /// A table with row headers in its first column.
@@ -36,6 +36,7 @@ pub fn tables(result: &StoredResult) -> Vec<Table> {
     let all = [
         headline(result),
         measures(result),
+        rates(result),
         funnel(result),
         balance(result),
         profile(result),
@@ -154,6 +155,31 @@ pub fn measures(result: &StoredResult) -> Table {
         table.notes.push("* Re-offenders only.".to_owned());
     }
     table
+}
+
+/// The rates of both groups with their intervals.
+pub fn rates(result: &StoredResult) -> Table {
+    let columns = ["Rate", "Treatment group (interval)", "Comparison group (interval)"];
+    let mut table = Table::new("rates", "Rates of the two groups and their intervals", &columns);
+    table.short = vec!["Rate", "Treatment", "Comparison"];
+    for measure in shown_rates(result) {
+        let cell = |group: &GroupFigure| {
+            let printed = |v| level(result, measure, v);
+            let interval = group
+                .low
+                .zip(group.high)
+                .map(|(low, high)| format!(" ({}\u{a0}to\u{a0}{})", printed(Some(low)), printed(Some(high))));
+            format!("{}{}", printed(group.value), interval.unwrap_or_default())
+        };
+        table.rows.push(vec![measure.label.clone(), cell(&measure.treatment), cell(&measure.comparison)]);
+    }
+    table
+}
+
+/// The measures of the table and chart of rates: shares that are not wholly hidden.
+pub(crate) fn shown_rates(result: &StoredResult) -> impl Iterator<Item = &Measure> {
+    let shown = |group: &GroupFigure| finite(group.value).is_some();
+    result.measures.iter().filter(move |m| m.unit == Unit::Share && (shown(&m.treatment) || shown(&m.comparison)))
 }
 
 /// From submitted to matched.

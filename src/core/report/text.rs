@@ -62,6 +62,7 @@ pub fn to_text(result: &StoredResult) -> String {
         out.items(&["Nothing conclusive can be said about the other measures.".to_owned()]);
     }
 
+    out.table(&tables::rates(result));
     out.heading("From submitted to matched");
     out.paragraph(&words.linkage);
     out.table(&tables::funnel(result));
@@ -222,7 +223,7 @@ fn widths(table: &Table) -> Vec<usize> {
 }
 
 /// `text` in lines of at most `width` characters, broken at blanks; a longer word has a line of its own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split([' ', '\n', '\t']).filter(|word| !word.is_empty()) {
         let used = lines.last().map_or(0, |line| line.chars().count());
