@@ -28,7 +28,7 @@ BEGIN
     END IF;
     -- A bulk load is followed by a rebuild, for which a list of everybody is of no use.
     IF TG_OP IN ('INSERT', 'UPDATE') THEN
-        IF (SELECT count(*) FROM (SELECT FROM new_rows LIMIT 10001) AS some) > 10000 THEN
+        IF (SELECT count(*) FROM (SELECT FROM new_rows LIMIT 10001) AS first_rows) > 10000 THEN
             INSERT INTO jdl_restricted.register_change VALUES (0);
             RETURN NULL;
         END IF;

@@ -50,3 +50,6 @@ ALTER FUNCTION _jdl_submission_row() SECURITY DEFINER SET search_path = pg_catal
 ALTER FUNCTION _jdl_submission_row() OWNER TO jdl_engine;
 ALTER FUNCTION _jdl_submission_statement() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION _jdl_submission_statement() OWNER TO jdl_engine;
+
+-- jdl_assurance() asks whether statistics of an identifier exist, never what they are.
+GRANT SELECT (starelid, staattnum) ON pg_catalog.pg_statistic TO jdl_engine;
