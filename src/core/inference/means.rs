@@ -70,15 +70,28 @@ pub fn effective_n(weights: &[f64]) -> f64 {
     if squares > 0.0 { total * total / squares } else { 0.0 }
 }
 
-/// Mean, standard deviation (n - 1) and number of one group.
+/// Mean, standard deviation (n - 1) and number of one group; checked to be finite, the deviation not negative.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleSummary {
-    /// Mean.
-    pub mean: f64,
-    /// Standard deviation with n - 1.
-    pub standard_deviation: f64,
-    /// Number of values.
-    pub n: u64,
+    mean: f64,
+    standard_deviation: f64,
+    n: u64,
+}
+
+impl SampleSummary {
+    /// The summary of `n` values.
+    ///
+    /// # Errors
+    /// `InvalidInput` on `mean` or `standard_deviation`.
+    pub fn new(mean: f64, standard_deviation: f64, n: u64) -> Result<Self> {
+        if !mean.is_finite() {
+            return Err(Error::invalid("mean", "must be a finite number"));
+        }
+        if !(standard_deviation >= 0.0 && standard_deviation.is_finite()) {
+            return Err(Error::invalid("standard_deviation", "must be at least 0"));
+        }
+        Ok(Self { mean, standard_deviation, n })
+    }
 }
 
 /// A t-test of a difference.
