@@ -137,7 +137,7 @@ fn ln_beta_kernel(x: f64, y: f64, a: f64, b: f64) -> f64 {
     (a * b / (a + b)).ln() + ln_binomial_mass(a, a + b, x, y)
 }
 
-/// B(a, b) I_x(a, b) / (x^a y^b) as the even part of the continued fraction (DiDonato and Morris 1992, eq. 9), by
+/// B(a, b) I_x(a, b) / (x^a y^b) as the even part of the continued fraction (DiDonato and Morris 1992), by
 /// Lentz's algorithm. It takes y = 1 - x where the textbook form would subtract nearly equal numbers: with a of
 /// 5 million and x next to 1, as for Student's t with 10 million degrees of freedom, that form keeps eight digits.
 fn beta_fraction(x: f64, y: f64, a: f64, b: f64) -> f64 {

@@ -59,7 +59,7 @@ pub(super) struct Moments {
     pub variance: Defined<f64>,
 }
 
-/// Kish's effective number of people, (sum w)^2 / sum w^2 (Kish 1965, section 11.7); 0 where all weights are zero.
+/// Kish's effective number of people, (sum w)^2 / sum w^2 (Kish 1965); 0 where all weights are zero.
 ///
 /// ```
 /// assert_eq!(jdl_core::inference::effective_n(&[2.0, 2.0, 2.0]), 3.0);
@@ -251,7 +251,7 @@ pub struct HedgesG {
     pub interval: Interval,
 }
 
-/// Hedges' g (Hedges 1981, eq. 6e) with its large-sample interval (Hedges and Olkin 1985, eq. 15 of chapter 5).
+/// Hedges' g (Hedges 1981) with its large-sample interval (Hedges and Olkin 1985, chapter 5).
 ///
 /// # Errors
 /// [`Absent::OnePerson`], [`Absent::NoVariance`].

@@ -38,7 +38,7 @@ struct Stratum {
     slope: f64,
 }
 
-/// The two-sided permutation test of a difference of means (Fisher 1935; p-value as Phipson and Smyth 2010, eq. 2).
+/// The two-sided permutation test of a difference of means (Fisher 1935; p-value as Phipson and Smyth 2010).
 ///
 /// In a matched design labels are exchanged within each set and the statistic is the mean over the treated of (treated
 /// mean less comparison mean of their set); sets with one group only, and people in no set, say nothing and are left

@@ -30,7 +30,7 @@ fn check_gamma(gamma: f64) -> Result<()> {
 }
 
 /// Bounds on the exact one-sided McNemar p-value for matched pairs: `b` and `c` pairs in which only the one or only
-/// the other had the event; P(Bin(b + c, Gamma / (1 + Gamma)) >= max(b, c)) (Rosenbaum 2002, section 4.3.2).
+/// the other had the event; P(Bin(b + c, Gamma / (1 + Gamma)) >= max(b, c)) (Rosenbaum 2002, chapter 4).
 ///
 /// # Errors
 /// `InvalidInput` on `gamma`; absent where no pair is discordant.
@@ -77,7 +77,7 @@ pub struct SetEvents {
 }
 
 /// Bounds on the one-sided p-value for sets of one treated person and one or more controls with a yes/no outcome
-/// (Rosenbaum 2002, section 4.4.4, normal approximation): in a set of n with m events the treated person's chance of
+/// (Rosenbaum 2002, chapter 4, normal approximation): in a set of n with m events the treated person's chance of
 /// an event lies between m / (m + Gamma (n - m)) and Gamma m / (Gamma m + n - m). The side tested is the one on which
 /// the treated events lie from their expectation.
 ///
@@ -127,7 +127,7 @@ pub fn rosenbaum_sets_gamma(sets: &[SetEvents], alpha: f64) -> Result<Defined<f6
     Ok(Ok(bisect(0.0, LARGEST_LOG_GAMMA, excess).exp()))
 }
 
-/// Bounds on the one-sided p-value of Wilcoxon's signed rank test for matched pairs (Rosenbaum 2002, section 4.3.3):
+/// Bounds on the one-sided p-value of Wilcoxon's signed rank test for matched pairs (Rosenbaum 2002, chapter 4):
 /// zero differences are dropped, ties get mean ranks, upper tail, normal approximation without continuity correction.
 ///
 /// # Errors
