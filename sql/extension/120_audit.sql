@@ -92,9 +92,9 @@ COMMENT ON FUNCTION _jdl_audit_append(bigint) IS 'Appends an event to the chain,
 CREATE FUNCTION jdl_audit_verify() RETURNS TABLE (intact boolean, entries bigint, first_bad bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    actor name := @extschema@._jdl_actor();
+    person name := @extschema@._jdl_actor();
 BEGIN
-    IF NOT (pg_has_role(actor, 'jdl_auditor', 'MEMBER') OR pg_has_role(actor, 'jdl_approver', 'MEMBER') OR pg_has_role(actor, 'jdl_dba', 'MEMBER')) THEN
+    IF NOT (pg_has_role(person, 'jdl_auditor', 'MEMBER') OR pg_has_role(person, 'jdl_approver', 'MEMBER') OR pg_has_role(person, 'jdl_dba', 'MEMBER')) THEN
         RAISE EXCEPTION 'permission denied to verify the trail' USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN QUERY

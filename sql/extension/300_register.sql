@@ -1,8 +1,9 @@
 -- The register: what changed, and what is derived from it.
 
--- Extracts spell the same thing in several ways; these two functions are the only place that reads the spelling.
+-- Extracts spell the same thing in several ways; these functions are the only place that reads the spelling. Their bodies
+-- are parsed here and now (RETURN), so they need no search path of their own, and without one the planner inlines them.
 CREATE FUNCTION _jdl_disposal(kind text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
         WHEN kind ~* 'suspend' THEN 'suspended sentence'
         WHEN kind ~* 'custod|prison|imprison|detention|yoi' THEN 'custody'
@@ -15,7 +16,7 @@ CREATE FUNCTION _jdl_disposal(kind text) RETURNS text
 COMMENT ON FUNCTION _jdl_disposal(text) IS 'The disposal that a sentence''s kind spells.';
 
 CREATE FUNCTION _jdl_gender(gender text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE upper(left(btrim(gender), 1)) WHEN 'M' THEN 'male' WHEN '1' THEN 'male' WHEN 'F' THEN 'female' WHEN '2' THEN 'female' ELSE 'unknown' END;
 COMMENT ON FUNCTION _jdl_gender(text) IS 'The gender that a code spells: male, female, unknown.';
 
@@ -85,8 +86,22 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_build_index_events(bigint[]) IS 'Derives the index events of the given persons, or of all.';
 
+-- Statistics for the planner; jdl_owner's, because only the owner of a table may analyse it.
+CREATE FUNCTION _jdl_analyse_derived() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    ANALYZE jdl_restricted.index_event (person_id, index_year, disposal);
+    ANALYZE jdl_restricted.linkage_key (key);
+    ANALYZE jdl_restricted.sentence (person_id, start_date);
+    ANALYZE jdl_restricted.offence (person_id, offence_date);
+    ANALYZE jdl_restricted.alias (person_id);
+    ANALYZE jdl_restricted.person (person_id);
+END
+$$;
+COMMENT ON FUNCTION _jdl_analyse_derived() IS 'Analyses the register and what is derived from it, identifiers left out.';
+
 CREATE FUNCTION _jdl_is_proven(outcome text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     -- Penalty notices are not proof; neither is "not guilty".
     RETURN coalesce(outcome ~* '^(convict|caution|youth caution|reprimand|final warning|warning|guilty)' AND outcome !~* 'penalty|pnd', false);
 COMMENT ON FUNCTION _jdl_is_proven(text) IS 'Whether an outcome proves an offence: conviction or caution, never a penalty notice.';
@@ -125,11 +140,14 @@ BEGIN
     ELSE
         RAISE NOTICE 'register: deriving linkage keys and index events of % changed persons', cardinality(changed);
     END IF;
+    IF everything THEN
+        PERFORM @extschema@._jdl_analyse_derived();
+    END IF;
     PERFORM @extschema@._jdl_build_linkage_keys(changed);
     index_events := @extschema@._jdl_build_index_events(changed);
     DELETE FROM jdl_restricted.register_change WHERE true;
     IF everything THEN
-        ANALYZE jdl_restricted.index_event (person_id, index_year, disposal);
+        PERFORM @extschema@._jdl_analyse_derived();
     END IF;
     SELECT count(*) INTO n_persons FROM jdl_restricted.person;
     SELECT count(*) INTO n_sentences FROM jdl_restricted.sentence;

@@ -78,9 +78,6 @@ fn build_linkage_keys(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
         &[terms.into(), persons_with.into()],
     )
     .map_err(spi)?;
-    if persons.is_none() {
-        Spi::run("ANALYZE jdl_restricted.linkage_key (key)").map_err(spi)?;
-    }
     Ok(built)
 }
 

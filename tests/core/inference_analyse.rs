@@ -155,11 +155,7 @@ fn without_sets_and_weights_the_tests_are_the_plain_ones() {
     close(rate.ratio, plain.risk_ratio.unwrap());
     close(rate.ratio_low, plain.risk_ratio_low.unwrap());
     close(rate.ratio_high, plain.risk_ratio_high.unwrap());
-    let summary = |x: f64, n: f64| SampleSummary {
-        mean: x / n,
-        standard_deviation: (x * (n - x) / n / (n - 1.0)).sqrt(),
-        n: n as u64,
-    };
+    let summary = |x: f64, n: f64| SampleSummary::new(x / n, (x * (n - x) / n / (n - 1.0)).sqrt(), n as u64).unwrap();
     let welch = welch(summary(x1, n1), summary(x2, n2), Confidence::P95).unwrap();
     close(rate.p_value, welch.p_value);
     close(rate.difference_low, welch.interval.low);
@@ -188,6 +184,7 @@ fn assert_complete(analysis: &Analysis) {
             }
         }
     }
+    assert_eq!(analysis.log_rank_p_value.is_none(), analysis.absent.len() == 1);
     // JSON has no NaN: serde_json writes null, which the reading back above would have refused for a plain number.
     for curve in [&analysis.treatment_curve, &analysis.comparison_curve] {
         assert!(curve.points.windows(2).all(|p| p[0].day < p[1].day && p[0].reoffended <= p[1].reoffended));
@@ -231,9 +228,11 @@ fn extreme_groups_have_reasons_instead_of_numbers() {
 #[test]
 fn ordinary_groups_are_complete() {
     assert_complete(&pairs(1, 300, [0.2, 0.4]).analyse(&quick()).unwrap());
+    assert!(pairs(1, 300, [0.2, 0.4]).analyse(&quick()).unwrap().log_rank_p_value.unwrap() < 1e-4);
     let weighted = weighted(2, 200, 3000, [0.3, 0.35]).analyse(&quick()).unwrap();
     assert_complete(&weighted);
     assert!(weighted.comparison.effective_n < weighted.comparison.people as f64);
+    assert_eq!(weighted.absent[0].reason, Absent::WeightsDiffer);
     let reasons: Vec<(&str, Absent)> =
         weighted.sensitivity.absent.iter().map(|a| (a.field.as_str(), a.reason)).collect();
     assert_eq!(reasons, [("permutation", Absent::WeightsDiffer), ("rosenbaum_gamma", Absent::NotInSets)]);

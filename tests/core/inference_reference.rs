@@ -66,7 +66,7 @@ impl Input {
         (e("x1", "t1"), e("x2", "t2"), self.confidence())
     }
     fn summaries(&self) -> (SampleSummary, SampleSummary, Confidence) {
-        let s = |m, sd, n| SampleSummary { mean: self.f(m), standard_deviation: self.f(sd), n: self.u(n) };
+        let s = |m, sd, n| SampleSummary::new(self.f(m), self.f(sd), self.u(n)).unwrap();
         (s("mean1", "sd1", "n1"), s("mean2", "sd2", "n2"), self.confidence())
     }
     /// Risk tables of group 0 and group 1.
@@ -193,7 +193,7 @@ fn compute(function: &str, input: &Input) -> Answers {
             let (a, b, c) = input.summaries();
             let test = welch(a, b, c).ok();
             answers([
-                ("diff", Some(test.map_or(a.mean - b.mean, |t| t.difference))),
+                ("diff", Some(test.map_or(input.f("mean1") - input.f("mean2"), |t| t.difference))),
                 ("se", test.map(|t| t.standard_error)),
                 ("t", test.map(|t| t.t)),
                 ("df", test.map(|t| t.degrees_of_freedom)),

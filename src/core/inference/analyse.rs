@@ -7,7 +7,7 @@ use crate::outcomes::PersonOutcome;
 use super::absent::{Absent, Confidence, Defined, Interval, finite};
 use super::adjust::{benjamini_hochberg, holm};
 use super::compare::{AbsentField, TARGET_POWER};
-use super::curves::{Curve, curve};
+use super::curves::{Curve, Curves, curves};
 use super::distributions::{normal_quantile, student_quantile};
 use super::explain::{Sensitivity, sensitivity};
 use super::matched::{MatchedSample, MeanRatio, Robust, matched_difference};
@@ -53,6 +53,10 @@ pub struct Analysis {
     pub treatment_curve: Curve,
     /// Cumulative re-offending of the comparison group.
     pub comparison_curve: Curve,
+    /// P-value of the log-rank test of the two curves, a description outside the family of tests; it ignores pairing.
+    pub log_rank_p_value: Option<f64>,
+    /// Why fields are empty.
+    pub absent: Vec<AbsentField>,
 }
 
 /// How the standard errors of the differences honour the design.
@@ -197,16 +201,19 @@ pub fn analyse(design: Design<'_>, plan: &AnalysisPlan, heartbeat: Heartbeat<'_>
         heartbeat();
     }
     adjust(&mut measures, plan);
-    let curve_of = |treated| curve(&design, treated, plan.confidence);
+    let Curves { groups: [treatment_curve, comparison_curve], log_rank_p_value } = curves(&design, plan.confidence)?;
+    let absent = log_rank_p_value.err().map(|reason| AbsentField { field: "log_rank_p_value".to_owned(), reason });
     Ok(Analysis {
         plan: plan.clone(),
         standard_errors,
         treatment: groups[0],
         comparison: groups[1],
         sensitivity: sensitivity(&design, &measures, plan, heartbeat)?,
-        treatment_curve: curve_of(true)?,
-        comparison_curve: curve_of(false)?,
+        treatment_curve,
+        comparison_curve,
+        log_rank_p_value: log_rank_p_value.ok(),
         measures,
+        absent: absent.into_iter().collect(),
     })
 }
 

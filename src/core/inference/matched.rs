@@ -71,7 +71,7 @@ pub struct MatchedDifference {
     pub sets: usize,
     /// Treatment mean minus comparison mean.
     pub difference: f64,
-    /// The t-test: n - 2 degrees of freedom, sets - 1 where clustered (Cameron and Miller 2015, section VI.A).
+    /// The t-test: n - 2 degrees of freedom, sets - 1 where clustered (Cameron and Miller 2015).
     pub test: Defined<TTest>,
     /// The p-value of the same statistic under the normal distribution.
     pub p_normal: Defined<f64>,
@@ -244,7 +244,7 @@ pub struct DoublyRobust {
 }
 
 /// Augmented inverse probability weighting for the effect on the treated (Robins, Rotnitzky and Zhao 1994; in the form
-/// of Mercatanti and Li 2014, eq. 9, with the comparison weights normalised). `score` is the propensity score,
+/// of Mercatanti and Li 2014, with the comparison weights normalised). `score` is the propensity score,
 /// strictly below 1 for the untreated; `expected` the outcome expected without treatment by a model fitted to the untreated.
 ///
 /// # Errors

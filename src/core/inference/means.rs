@@ -59,7 +59,7 @@ pub(super) struct Moments {
     pub variance: Defined<f64>,
 }
 
-/// Kish's effective number of people, (sum w)^2 / sum w^2 (Kish 1965, section 11.7); 0 where all weights are zero.
+/// Kish's effective number of people, (sum w)^2 / sum w^2 (Kish 1965); 0 where all weights are zero.
 ///
 /// ```
 /// assert_eq!(jdl_core::inference::effective_n(&[2.0, 2.0, 2.0]), 3.0);
@@ -70,15 +70,28 @@ pub fn effective_n(weights: &[f64]) -> f64 {
     if squares > 0.0 { total * total / squares } else { 0.0 }
 }
 
-/// Mean, standard deviation (n - 1) and number of one group.
+/// Mean, standard deviation (n - 1) and number of one group; checked to be finite, the deviation not negative.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleSummary {
-    /// Mean.
-    pub mean: f64,
-    /// Standard deviation with n - 1.
-    pub standard_deviation: f64,
-    /// Number of values.
-    pub n: u64,
+    mean: f64,
+    standard_deviation: f64,
+    n: u64,
+}
+
+impl SampleSummary {
+    /// The summary of `n` values.
+    ///
+    /// # Errors
+    /// `InvalidInput` on `mean` or `standard_deviation`.
+    pub fn new(mean: f64, standard_deviation: f64, n: u64) -> Result<Self> {
+        if !mean.is_finite() {
+            return Err(Error::invalid("mean", "must be a finite number"));
+        }
+        if !(standard_deviation >= 0.0 && standard_deviation.is_finite()) {
+            return Err(Error::invalid("standard_deviation", "must be at least 0"));
+        }
+        Ok(Self { mean, standard_deviation, n })
+    }
 }
 
 /// A t-test of a difference.
@@ -238,7 +251,7 @@ pub struct HedgesG {
     pub interval: Interval,
 }
 
-/// Hedges' g (Hedges 1981, eq. 6e) with its large-sample interval (Hedges and Olkin 1985, eq. 15 of chapter 5).
+/// Hedges' g (Hedges 1981) with its large-sample interval (Hedges and Olkin 1985, chapter 5).
 ///
 /// # Errors
 /// [`Absent::OnePerson`], [`Absent::NoVariance`].

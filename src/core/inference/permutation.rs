@@ -29,16 +29,16 @@ pub struct PermutationTest {
     pub seed: u64,
 }
 
-/// People among whom labels are exchanged: `size` values from `from`, the `picked` treated ones first.
+/// People among whom labels are exchanged: `size` values from `from`, the `picked` ones of the smaller group first.
 struct Stratum {
     from: usize,
     size: usize,
     picked: usize,
-    /// What one unit of the treated people's sum adds to the statistic.
+    /// What one unit of the sum of the picked adds to the statistic.
     slope: f64,
 }
 
-/// The two-sided permutation test of a difference of means (Fisher 1935; p-value as Phipson and Smyth 2010, eq. 2).
+/// The two-sided permutation test of a difference of means (Fisher 1935; p-value as Phipson and Smyth 2010).
 ///
 /// In a matched design labels are exchanged within each set and the statistic is the mean over the treated of (treated
 /// mean less comparison mean of their set); sets with one group only, and people in no set, say nothing and are left
@@ -135,15 +135,22 @@ fn strata(sample: MatchedSample<'_>) -> Defined<(Vec<f64>, Vec<Stratum>)> {
     }
     people.sort_by_key(|&i| (set[i], !treated[i], i));
     let (mut values, mut strata) = (Vec::with_capacity(people.len()), Vec::new());
-    for members in people.chunk_by(|&a, &b| set[a] == set[b]) {
-        let (size, picked) = (members.len(), members.iter().filter(|&&i| treated[i]).count());
+    for members in people.chunk_by_mut(|&a, &b| set[a] == set[b]) {
+        let (size, ones) = (members.len(), members.iter().filter(|&&i| treated[i]).count());
+        let others = size - ones;
         let varies = members.iter().any(|&i| (outcome[i] - outcome[members[0]]).abs() > 0.0);
-        if picked > 0 && picked < size && varies {
-            // picked (T / picked - (A - T) / (size - picked)) = T size / (size - picked) less a constant.
-            let slope = size as f64 / (size - picked) as f64;
-            strata.push(Stratum { from: values.len(), size, picked, slope });
-            values.extend(members.iter().map(|&i| outcome[i]));
+        if ones == 0 || others == 0 || !varies {
+            continue;
         }
+        // With T the sum of the treated and A that of all, ones (T / ones - (A - T) / others) is T size / others and a
+        // constant, or, in terms of the others' sum, the negative of theirs and another constant.
+        let (picked, slope) = if ones <= others { (ones, 1.0) } else { (others, -1.0) };
+        if slope < 0.0 {
+            members.rotate_left(ones);
+        }
+        let from = values.len();
+        values.extend(members.iter().map(|&i| outcome[i]));
+        strata.push(Stratum { from, size, picked, slope: slope * size as f64 / others as f64 });
     }
     if strata.is_empty() { Err(Absent::NoVariance) } else { Ok((values, strata)) }
 }

@@ -19,7 +19,7 @@ fn critical(alpha: f64) -> f64 {
 }
 
 /// The chance that a two-sided z-test with pooled standard error finds the difference between rates `p` of groups of
-/// size `n`, in the direction in which it lies (Fleiss, Levin and Paik 2003, section 4.2; R's `power.prop.test`).
+/// size `n`, in the direction in which it lies (Fleiss, Levin and Paik 2003, chapter 4; R's `power.prop.test`).
 ///
 /// # Errors
 /// `InvalidInput` on `rate`, `people` or `alpha`.
@@ -97,7 +97,7 @@ pub fn number_needed(p: [f64; 2], ratio: f64, target: f64, alpha: f64) -> Result
     Ok(Ok((root.max(0.0) * root).ceil().max(1.0)))
 }
 
-/// Cohen's effect size h of two rates, |2 asin sqrt p1 - 2 asin sqrt p2|, 0 to pi (Cohen 1988, section 6.2).
+/// Cohen's effect size h of two rates, |2 asin sqrt p1 - 2 asin sqrt p2|, 0 to pi (Cohen 1988, chapter 6).
 ///
 /// # Errors
 /// `InvalidInput` on `rate`.

@@ -30,7 +30,7 @@ fn check_gamma(gamma: f64) -> Result<()> {
 }
 
 /// Bounds on the exact one-sided McNemar p-value for matched pairs: `b` and `c` pairs in which only the one or only
-/// the other had the event; P(Bin(b + c, Gamma / (1 + Gamma)) >= max(b, c)) (Rosenbaum 2002, section 4.3.2).
+/// the other had the event; P(Bin(b + c, Gamma / (1 + Gamma)) >= max(b, c)) (Rosenbaum 2002, chapter 4).
 ///
 /// # Errors
 /// `InvalidInput` on `gamma`; absent where no pair is discordant.
@@ -77,7 +77,7 @@ pub struct SetEvents {
 }
 
 /// Bounds on the one-sided p-value for sets of one treated person and one or more controls with a yes/no outcome
-/// (Rosenbaum 2002, section 4.4.4, normal approximation): in a set of n with m events the treated person's chance of
+/// (Rosenbaum 2002, chapter 4, normal approximation): in a set of n with m events the treated person's chance of
 /// an event lies between m / (m + Gamma (n - m)) and Gamma m / (Gamma m + n - m). The side tested is the one on which
 /// the treated events lie from their expectation.
 ///
@@ -127,7 +127,7 @@ pub fn rosenbaum_sets_gamma(sets: &[SetEvents], alpha: f64) -> Result<Defined<f6
     Ok(Ok(bisect(0.0, LARGEST_LOG_GAMMA, excess).exp()))
 }
 
-/// Bounds on the one-sided p-value of Wilcoxon's signed rank test for matched pairs (Rosenbaum 2002, section 4.3.3):
+/// Bounds on the one-sided p-value of Wilcoxon's signed rank test for matched pairs (Rosenbaum 2002, chapter 4):
 /// zero differences are dropped, ties get mean ranks, upper tail, normal approximation without continuity correction.
 ///
 /// # Errors
@@ -201,4 +201,46 @@ fn strength(ratio: f64) -> Defined<f64> {
     }
     let r = if ratio < 1.0 { 1.0 / ratio } else { ratio };
     Ok(r + (r * (r - 1.0)).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_of_sets_is_the_textbook_sum_of_bernoulli_chances() {
+        // Two sets of three with one event (treated and not), one of three with two events (treated), one pair without.
+        let set = |people, events, treated_event| SetEvents { people, events, treated_event };
+        let sets = [set(3, 1, true), set(3, 1, false), set(3, 2, true), set(2, 0, false)];
+        // Gamma = 2: chances 2/(2 + 2) twice, 4/(4 + 1) once; 1.8 expected, variance 0.25 + 0.25 + 0.16.
+        let bound = rosenbaum_sets(&sets, 2.0).unwrap().unwrap();
+        assert_eq!(bound.statistic, 2.0);
+        assert!((bound.p_upper - normal_upper_tail((2.0 - 1.8) / 0.66_f64.sqrt())).abs() < 1e-15);
+        // Gamma = 1/2: chances 0.5/(0.5 + 2) = 0.2 twice, 1/(1 + 1) once.
+        assert!((bound.p_lower - normal_upper_tail((2.0 - 0.9) / 0.57_f64.sqrt())).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_reduction_is_bounded_on_its_own_side() {
+        let pairs = |treated: usize, others: usize| -> Vec<SetEvents> {
+            (0..treated + others).map(|i| SetEvents { people: 2, events: 1, treated_event: i < treated }).collect()
+        };
+        let (fewer, more) = (pairs(10, 30), pairs(30, 10));
+        let both = [&fewer, &more].map(|sets| rosenbaum_sets(sets, 1.3).unwrap().unwrap().p_upper);
+        assert!((both[0] - both[1]).abs() < 1e-15 && both[0] < 0.05);
+        let gamma = rosenbaum_sets_gamma(&fewer, 0.025).unwrap().unwrap();
+        assert!((rosenbaum_sets(&fewer, gamma).unwrap().unwrap().p_upper - 0.025).abs() < 1e-12);
+        assert_eq!(rosenbaum_sets_gamma(&pairs(20, 20), 0.025).unwrap(), Err(Absent::NotSignificant));
+        assert_eq!(rosenbaum_sets(&[], 1.0).unwrap(), Err(Absent::NoDiscordantPair));
+        assert!(rosenbaum_sets(&fewer, 0.5).is_err());
+    }
+
+    #[test]
+    fn signed_ranks_lose_significance_at_the_gamma_found() {
+        let differences: Vec<f64> = (1..60).map(|i| if i % 4 == 0 { -f64::from(i) } else { f64::from(i) }).collect();
+        let gamma = rosenbaum_wilcoxon_gamma(&differences, 0.025).unwrap().unwrap();
+        assert!(gamma > 1.0);
+        assert!((rosenbaum_wilcoxon(&differences, gamma).unwrap().unwrap().p_upper - 0.025).abs() < 1e-12);
+        assert_eq!(rosenbaum_wilcoxon_gamma(&[1.0, -1.0], 0.025).unwrap(), Err(Absent::NotSignificant));
+    }
 }
