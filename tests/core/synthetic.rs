@@ -81,8 +81,8 @@ fn identifiers_are_unique_and_have_the_right_check_letters() {
 fn identifiers_stay_unique_in_a_register_of_millions() {
     let large = register(3_600_000, 3);
     let (mut pnc_ids, mut cros, mut numbers, mut persons) = (HashSet::new(), HashSet::new(), HashSet::new(), 0);
-    // Every 30th block: far apart and neighbouring numbers alike.
-    for number in (0..large.blocks()).step_by(30).chain(1..20) {
+    // Every 60th block: far apart and neighbouring numbers alike.
+    for number in (0..large.blocks()).step_by(60).chain(1..20) {
         for person in large.block(number).persons {
             persons += 1;
             assert!(person.pnc_id.is_none_or(|id| pnc_ids.insert(id)));
@@ -90,7 +90,7 @@ fn identifiers_stay_unique_in_a_register_of_millions() {
             assert!(person.prison_number.is_none_or(|id| numbers.insert(id)));
         }
     }
-    assert!(persons > 130_000, "{persons}");
+    assert!(persons > 70_000, "{persons}");
     assert_eq!(large.block(large.blocks()).persons.len(), 0);
     assert_eq!(large.block(u32::MAX).persons.len(), 0);
 }
@@ -190,16 +190,16 @@ fn sentences_and_offences_are_consistent() {
     let years: BTreeSet<i16> = whole.sentences.iter().map(|sentence| sentence.start_date.year()).collect();
     assert_eq!(years, (2000..=2024).collect());
     let words = |words: &[&str], used: BTreeSet<&str>| assert_eq!(used, words.iter().copied().collect());
-    words(&SENTENCE_KINDS, whole.sentences.iter().map(|row| row.kind).collect());
-    words(&OFFENCE_GROUPS, whole.sentences.iter().map(|row| row.offence_group).collect());
-    words(&OFFENCE_GROUPS, whole.offences.iter().map(|row| row.offence_group).collect());
-    words(&OUTCOMES, whole.offences.iter().filter_map(|row| row.outcome).collect());
-    words(&COURT_CATEGORIES, whole.offences.iter().map(|row| row.court_category).collect());
+    words(&SENTENCE_KINDS, whole.sentences.iter().map(|row| row.kind.as_str()).collect());
+    words(&OFFENCE_GROUPS, whole.sentences.iter().map(|row| row.offence_group.as_str()).collect());
+    words(&OFFENCE_GROUPS, whole.offences.iter().map(|row| row.offence_group.as_str()).collect());
+    words(&OUTCOMES, whole.offences.iter().filter_map(|row| row.outcome.as_deref()).collect());
+    words(&COURT_CATEGORIES, whole.offences.iter().map(|row| row.court_category.as_str()).collect());
 
     let mut sentence_days: HashSet<(i64, Day)> = HashSet::new();
     for sentence in &whole.sentences {
         sentence_days.insert((sentence.person_id, sentence.start_date));
-        let has_end = !matches!(sentence.kind, "fine" | "caution");
+        let has_end = !matches!(sentence.kind.as_str(), "fine" | "caution");
         assert_eq!(sentence.end_date.is_some(), has_end);
         assert!(sentence.end_date.is_none_or(|end| end > sentence.start_date));
     }
@@ -207,8 +207,8 @@ fn sentences_and_offences_are_consistent() {
     for offence in &whole.offences {
         assert_eq!(offence.outcome.is_some(), offence.outcome_date.is_some());
         assert!(offence.outcome_date.is_none_or(|decided| decided > offence.offence_date));
-        assert!(!offence.custodial || offence.outcome == Some("conviction"));
-        if matches!(offence.outcome, Some("conviction" | "caution")) {
+        assert!(!offence.custodial || offence.outcome.as_deref() == Some("conviction"));
+        if matches!(offence.outcome.as_deref(), Some("conviction" | "caution")) {
             proven_days.insert((offence.person_id, offence.outcome_date.unwrap()));
         }
     }
@@ -241,7 +241,7 @@ struct Event {
 fn events(whole: &RegisterBlock) -> Vec<Event> {
     let mut offences: HashMap<i64, Vec<(Day, Day)>> = HashMap::new();
     for offence in &whole.offences {
-        if let (Some("conviction" | "caution"), Some(decided)) = (offence.outcome, offence.outcome_date) {
+        if let (Some("conviction" | "caution"), Some(decided)) = (offence.outcome.as_deref(), offence.outcome_date) {
             offences.entry(offence.person_id).or_default().push((offence.offence_date, decided));
         }
     }
@@ -413,8 +413,8 @@ fn errors_come_as_often_as_the_plan_says() {
         (Tag::BirthSwapped, 0.003, 0.013),
         (Tag::PostcodeMoved, 0.22, 0.32),
         (Tag::PncMissing, 0.37, 0.41),
-        (Tag::PncNextRow, 0.002, 0.009),
-        (Tag::PncStranger, 0.001, 0.008),
+        (Tag::PncNextRow, 0.001, 0.006),
+        (Tag::PncStranger, 0.000_5, 0.005),
         (Tag::SentenceMissing, 0.27, 0.33),
         (Tag::SentenceSlipped, 0.05, 0.09),
     ] {

@@ -201,10 +201,10 @@ impl Writer<'_> {
         self.block.sentences.push(Sentence {
             sentence_id: self.person_id * 100 + number,
             person_id: self.person_id,
-            kind,
+            kind: kind.to_owned(),
             start_date: outcome_date,
             end_date,
-            offence_group: OFFENCE_GROUPS[group],
+            offence_group: OFFENCE_GROUPS[group].to_owned(),
         });
         let outcome = if kind == "caution" { "caution" } else { "conviction" };
         self.offence(group, first_offence, Some((outcome, outcome_date)), is_custody);
@@ -223,7 +223,7 @@ impl Writer<'_> {
     /// Cautions come first, custody with a long record or a grave offence.
     fn kind(&mut self, number: i64, group: usize, age: i32) -> &'static str {
         let record = number.min(8) as f64;
-        let custody = ((0.03 + 0.045 * record) * GROUPS[group].custody).min(0.85) * if age < 18 { 0.4 } else { 1.0 };
+        let custody = ((0.04 + 0.06 * record) * GROUPS[group].custody).min(0.85) * if age < 18 { 0.4 } else { 1.0 };
         let grave = GROUPS[group].custody > 2.5;
         let caution = match number {
             _ if grave => 0.03,
@@ -278,9 +278,9 @@ impl Writer<'_> {
             person_id: self.person_id,
             offence_date: day,
             outcome_date: decided.map(|(_, day)| day),
-            outcome: decided.map(|(outcome, _)| outcome),
-            offence_group: OFFENCE_GROUPS[group],
-            court_category,
+            outcome: decided.map(|(outcome, _)| outcome.to_owned()),
+            offence_group: OFFENCE_GROUPS[group].to_owned(),
+            court_category: court_category.to_owned(),
             custodial,
         });
         self.offences += 1;

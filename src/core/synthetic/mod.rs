@@ -16,10 +16,13 @@ mod people;
 mod places;
 mod random;
 mod register;
+mod scribe;
+mod submission;
 
 pub use career::{COURT_CATEGORIES, Index, OFFENCE_GROUPS, OUTCOMES, SENTENCE_KINDS, reoffending_probability};
-pub use cohort::{CohortParams, CohortPicker, CohortPlan, CohortRow, Submission, Tag, cohort};
+pub use cohort::{CohortParams, CohortPicker, CohortPlan, cohort};
 pub use register::{
     Alias, BLOCK_PERSONS, Circumstance, MOST_PERSONS, Offence, Person, Register, RegisterBlock, RegisterParams,
     Sentence,
 };
+pub use submission::{CohortRow, Submission, Tag};

@@ -46,11 +46,11 @@ pub struct Person {
     /// Born on.
     pub date_of_birth: Day,
     /// `M` or `F`.
-    pub gender: &'static str,
+    pub gender: String,
     /// White, Black, Asian, Other; not always recorded.
-    pub ethnicity: Option<&'static str>,
+    pub ethnicity: Option<String>,
     /// UK, Irish, Polish ...
-    pub nationality: Option<&'static str>,
+    pub nationality: Option<String>,
     /// Home, prison, hostel or pseudo-postcode.
     pub postcode: Option<String>,
 }
@@ -76,13 +76,13 @@ pub struct Sentence {
     /// Whose.
     pub person_id: i64,
     /// One of [`super::SENTENCE_KINDS`].
-    pub kind: &'static str,
+    pub kind: String,
     /// Day of the sentence or caution.
     pub start_date: Day,
     /// Release from custody or end of the order; none for a fine or caution.
     pub end_date: Option<Day>,
     /// Of the principal offence, one of [`super::OFFENCE_GROUPS`].
-    pub offence_group: &'static str,
+    pub offence_group: String,
 }
 
 /// An offence and what became of it.
@@ -97,11 +97,11 @@ pub struct Offence {
     /// Day of the decision; none while pending.
     pub outcome_date: Option<Day>,
     /// One of [`super::OUTCOMES`]; none while pending.
-    pub outcome: Option<&'static str>,
+    pub outcome: Option<String>,
     /// One of [`super::OFFENCE_GROUPS`].
-    pub offence_group: &'static str,
+    pub offence_group: String,
     /// One of [`super::COURT_CATEGORIES`].
-    pub court_category: &'static str,
+    pub court_category: String,
     /// Did it bring custody?
     pub custodial: bool,
 }
@@ -303,9 +303,9 @@ impl Register {
             middle_name: draft.middle_name.map(str::to_owned),
             surname: draft.surname,
             date_of_birth: draft.born,
-            gender: if draft.is_male { "M" } else { "F" },
-            ethnicity: random.chance(0.97).then_some(community.ethnicity),
-            nationality: random.chance(0.95).then_some(nationality),
+            gender: if draft.is_male { "M" } else { "F" }.to_owned(),
+            ethnicity: random.chance(0.97).then(|| community.ethnicity.to_owned()),
+            nationality: random.chance(0.95).then(|| nationality.to_owned()),
             postcode: draft.postcode,
         }
     }
@@ -354,8 +354,10 @@ impl Register {
                     Some(nickname) => alias.forename = (*nickname).to_owned(),
                     None => alias.surname = super::corruption::typo(&alias.surname, random),
                 },
-                6 => alias.forename = draft.middle_name.unwrap_or(draft.forename).to_owned(),
-                7..9 => alias.surname = super::corruption::typo(&alias.surname, random),
+                6..8 if draft.middle_name.is_some() => {
+                    alias.forename = draft.middle_name.unwrap_or_default().to_owned()
+                }
+                6..9 => alias.surname = super::corruption::typo(&alias.surname, random),
                 _ => {
                     alias.forename = draft.names.forename(draft.is_male, draft.born.year(), random).to_owned();
                     alias.surname = draft.names.surname(random);
