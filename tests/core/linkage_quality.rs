@@ -13,67 +13,12 @@ use jdl_core::linkage::{
 #[path = "linkage_population.rs"]
 mod population;
 use population::World;
+#[path = "linkage_judge.rs"]
+mod judge;
+use judge::Quality;
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-struct Quality {
-    linked: usize,
-    right: usize,
-    present: usize,
-    absent: usize,
-    absent_linked: usize,
-    best_f1: f64,
-    recall_at_0: f64,
-    recall_at_5: f64,
-}
-
-impl Quality {
-    fn precision(&self) -> f64 {
-        self.right as f64 / self.linked.max(1) as f64
-    }
-    fn recall(&self) -> f64 {
-        self.right as f64 / self.present as f64
-    }
-}
-
-fn judge(world: &World, outcome: &LinkOutcome) -> Quality {
-    let rows = || world.cohort.iter().zip(&outcome.records);
-    let linked = |status: Status| status == Status::Linked;
-    let present = world.cohort.iter().filter(|row| row.truth.is_some()).count();
-    let mut ranked: Vec<(f64, bool)> = rows()
-        .filter_map(|(row, record)| {
-            Some((record.match_probability?, record.match_weight?, record.person_id == row.truth))
-        })
-        .map(|(p, weight, right)| (p + weight * 1e-9, right))
-        .collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut right, mut wrong, mut best_f1, mut at_0, mut at_5) = (0, 0, 0.0_f64, 0, 0);
-    for (_, correct) in &ranked {
-        if *correct {
-            right += 1
-        } else {
-            wrong += 1
-        }
-        best_f1 = best_f1.max(2.0 * f64::from(right) / (f64::from(right + wrong) + present as f64));
-        if wrong == 0 {
-            at_0 = right;
-        }
-        if wrong <= 5 {
-            at_5 = right;
-        }
-    }
-    Quality {
-        linked: rows().filter(|(_, record)| linked(record.status)).count(),
-        right: rows().filter(|(row, record)| linked(record.status) && record.person_id == row.truth).count(),
-        present,
-        absent: world.cohort.len() - present,
-        absent_linked: rows().filter(|(row, record)| linked(record.status) && row.truth.is_none()).count(),
-        best_f1,
-        recall_at_0: f64::from(at_0) / present as f64,
-        recall_at_5: f64::from(at_5) / present as f64,
-    }
 }
 
 fn print_by_tag(world: &World, outcome: &LinkOutcome) {
@@ -149,6 +94,7 @@ fn a_cohort_full_of_traps_is_linked_precisely_and_nearly_completely() {
         })
         .map(|(row, _)| &row.tags)
         .collect();
+    let truth: Vec<Option<i64>> = world.cohort.iter().map(|row| row.truth).collect();
     let present = world.cohort.iter().filter(|row| row.truth.is_some()).count();
     println!("lost by blocking: {} of {present}: {lost:?}", lost.len());
     assert!(lost.len() as f64 <= 0.003 * present as f64);
@@ -158,30 +104,46 @@ fn a_cohort_full_of_traps_is_linked_precisely_and_nearly_completely() {
     let (trained, record) =
         train(&submissions, &register, &candidates, &shipped, &frequencies, &TrainingOptions::default(), &|| {})
             .unwrap();
-    println!("training: {:.1?} {record:?}", clock.elapsed());
+    println!("training: {:.1?} {record:?} {:?}", clock.elapsed(), trained.relatives);
 
     for (name, model) in [("shipped", &shipped), ("trained", &trained)] {
         let clock = std::time::Instant::now();
         let options = LinkOptions::default();
         let outcome = link(&submissions, &register, &candidates, model, &frequencies, &options, &|| {}).unwrap();
         let elapsed = clock.elapsed();
-        let quality = judge(&world, &outcome);
+        let quality = Quality::new(&truth, &outcome);
         println!("== {name}: {elapsed:.1?}");
         print_by_tag(&world, &outcome);
         print_calibration(&world, &outcome);
-        println!(
-            "{name}: precision {:.4} recall {:.4} absent linked {:.2} % best F1 {:.4} recall at 0 false {:.3} at 5 false {:.3}; expected false {:.1} missed {:.1}",
-            quality.precision(),
-            quality.recall(),
-            100.0 * quality.absent_linked as f64 / quality.absent as f64,
-            quality.best_f1,
-            quality.recall_at_0,
-            quality.recall_at_5,
-            outcome.summary.expected_false_links,
-            outcome.summary.expected_missed_links,
-        );
+        if setting("LINKAGE_WRONG", 0) > 0 {
+            print_wrong(&world, &outcome, model, &frequencies);
+        }
+        quality.print(name, &outcome);
         assert!(quality.precision() >= 0.99, "precision {}", quality.precision());
         assert!(quality.recall() >= 0.97, "recall {}", quality.recall());
         assert!(quality.best_f1 >= 0.99, "F1 {}", quality.best_f1);
+    }
+}
+
+/// The waterfall of every wrong link, for whoever tunes the model (`LINKAGE_WRONG=1`).
+fn print_wrong(world: &World, outcome: &LinkOutcome, model: &Model, frequencies: &TermFrequencies) {
+    let weights = model.check().unwrap();
+    for (row, record) in world.cohort.iter().zip(&outcome.records) {
+        let (Status::Linked, false, Some(evidence)) = (record.status, record.person_id == row.truth, &record.evidence)
+        else {
+            continue;
+        };
+        println!(
+            "{:?} weight {:.1} p {:.5}",
+            row.tags,
+            record.match_weight.unwrap(),
+            record.match_probability.unwrap()
+        );
+        for bar in jdl_core::linkage::waterfall(&weights, evidence, frequencies.persons) {
+            if bar.level != "missing" {
+                print!("  {}:{} {:.1}", bar.comparison, bar.level, bar.match_weight);
+            }
+        }
+        println!();
     }
 }

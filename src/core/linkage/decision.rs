@@ -55,6 +55,8 @@ pub enum Reason {
     PossibleSibling,
     /// It may be a parent or child of the same name.
     PossibleParentChild,
+    /// It may be somebody else of the same name and date of birth.
+    PossibleDouble,
     /// Two or more register persons fit about as well.
     AmbiguousCandidates,
     /// The name agrees but is too common for what else agrees.
@@ -81,6 +83,7 @@ impl Reason {
             Self::PossibleTwin => "possible_twin",
             Self::PossibleSibling => "possible_sibling",
             Self::PossibleParentChild => "possible_parent_child",
+            Self::PossibleDouble => "possible_double",
             Self::AmbiguousCandidates => "ambiguous_candidates",
             Self::CommonName => "common_name",
             Self::PlaceholderDateOfBirth => "placeholder_date_of_birth",
@@ -171,6 +174,7 @@ pub(crate) fn decide(
         match best.weight.likeliest_relative {
             Some(Relative::Twin) => Reason::PossibleTwin,
             Some(Relative::Namesake) => Reason::PossibleParentChild,
+            Some(Relative::Double) => Reason::PossibleDouble,
             Some(Relative::Sibling) | None => Reason::PossibleSibling,
         }
     } else if circumstances.dob_placeholder {

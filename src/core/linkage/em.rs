@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::{COMPARISONS, Comparison, Evidence, MISSING, levels};
 use super::model::{Model, Weights};
+use super::relative::RELATIVES;
 use crate::error::{Error, Result};
 use crate::number::pairwise_sum;
 
@@ -105,6 +106,11 @@ pub fn estimate(
                 new.m = m;
             }
         }
+        for (at, (new, old)) in next.relatives.iter_mut().zip(&model.relatives).enumerate() {
+            let number = (expected.relatives[at] + prior_pairs * old.1) / (candidates.len() as f64 + prior_pairs);
+            last_change = last_change.max((number - new.1).abs());
+            new.1 = number;
+        }
         let in_register = (expected.true_pairs + prior_pairs * model.probability_in_register)
             / (candidates.len() as f64 + prior_pairs);
         last_change = last_change.max((in_register - next.probability_in_register).abs());
@@ -142,6 +148,7 @@ fn is_label(evidence: &Evidence) -> bool {
 struct Expected {
     levels: [[f64; super::comparison::MAX_LEVELS]; COMPARISONS],
     true_pairs: f64,
+    relatives: [f64; RELATIVES],
     log2_likelihood: f64,
 }
 
@@ -159,6 +166,9 @@ impl Expected {
                 (false, _) => odds / total,
             };
             self.true_pairs += probability;
+            for (count, share) in self.relatives.iter_mut().zip(weights.relative_shares(evidence, persons)) {
+                *count += (1.0 - probability) * share;
+            }
             for (counts, &level) in self.levels.iter_mut().zip(&evidence.levels) {
                 if level != MISSING {
                     counts[usize::from(level)] += probability;
@@ -174,6 +184,9 @@ impl Expected {
             log2_likelihood: sum(&|b| b.log2_likelihood),
             ..Self::default()
         };
+        for (at, count) in total.relatives.iter_mut().enumerate() {
+            *count = sum(&|b| b.relatives[at]);
+        }
         for (at, row) in total.levels.iter_mut().enumerate() {
             for (level, count) in row.iter_mut().enumerate() {
                 *count = sum(&|b| b.levels[at][level]);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::comparison::{Comparison, Evidence, MISSING};
+use super::comparison::{Comparison, Evidence};
 use super::model::Weights;
 
 /// One bar of the waterfall.
@@ -21,7 +21,7 @@ pub fn waterfall(weights: &Weights, evidence: &Evidence, persons: u64) -> Vec<Ba
     let mut bars = vec![Bar { comparison: "starting_weight", level: "prior", match_weight: weights.prior(persons) }];
     bars.extend(Comparison::ALL.into_iter().map(|comparison| {
         let level = evidence.level(comparison);
-        let match_weight = if level == MISSING { 0.0 } else { weights.comparison(evidence, comparison) };
+        let match_weight = weights.comparison(evidence, comparison);
         Bar { comparison: comparison.name(), level: comparison.level_name(level), match_weight }
     }));
     let pair = weights.weigh(evidence, persons);

@@ -103,7 +103,7 @@ impl Model {
                 if !probability(level.m) || !probability(level.u) {
                     return Err(Error::invalid(comparison.name(), "m and u must be above 0 and at most 1"));
                 }
-                weights.log2_m[comparison as usize][at + 1] = level.m.log2() as f32;
+                weights.log2_m[comparison as usize][at + 1] = level.m.log2();
                 weights.u[comparison as usize][at + 1] = level.u;
             }
             let sum: f64 = parameters.levels.iter().map(|level| level.m).sum();
@@ -124,7 +124,7 @@ impl Model {
 /// A checked model, ready to weigh evidence. All logarithms are to the base 2.
 #[derive(Debug, Clone)]
 pub struct Weights {
-    log2_m: [[f32; MAX_LEVELS]; COMPARISONS],
+    log2_m: [[f64; MAX_LEVELS]; COMPARISONS],
     u: [[f64; MAX_LEVELS]; COMPARISONS],
     pub(crate) log2_odds_in_register: f64,
     pub(crate) relatives: Vec<RelativeWeights>,
@@ -156,16 +156,12 @@ impl Weights {
     /// The match weight of one comparison.
     pub(crate) fn comparison(&self, evidence: &Evidence, comparison: Comparison) -> f64 {
         let at = comparison as usize;
-        f64::from(self.log2_m[at][usize::from(evidence.levels[at])] - evidence.log2_u[at])
+        self.log2_m[at][usize::from(evidence.levels[at])] - f64::from(evidence.log2_u[at])
     }
 
     /// The sum of the comparisons' match weights.
-    pub(crate) fn total(&self, evidence: &Evidence) -> f32 {
-        let mut total = 0.0;
-        for at in 0..COMPARISONS {
-            total += self.log2_m[at][usize::from(evidence.levels[at])] - evidence.log2_u[at];
-        }
-        total
+    pub(crate) fn total(&self, evidence: &Evidence) -> f64 {
+        Comparison::ALL.into_iter().map(|comparison| self.comparison(evidence, comparison)).sum()
     }
 
     /// The weight of a pair in a register of `persons`.
@@ -181,10 +177,19 @@ impl Weights {
             }
         }
         PairWeight {
-            against_strangers: f64::from(self.total(evidence)),
+            against_strangers: self.total(evidence),
             relatives: -alternatives.log2(),
             likeliest_relative: likeliest.map(|(_, relative)| relative),
         }
+    }
+
+    /// Of a pair that is not the same person: the probability of each kind of relative, in the model's order.
+    pub(crate) fn relative_shares(&self, evidence: &Evidence, persons: u64) -> Vec<f64> {
+        let log2_persons = (persons.max(1) as f64).log2();
+        let share = |r: &RelativeWeights| (f64::from(r.log2_number + r.log2_ratio(evidence)) - log2_persons).exp2();
+        let shares: Vec<f64> = self.relatives.iter().map(share).collect();
+        let total = 1.0 + shares.iter().sum::<f64>();
+        shares.into_iter().map(|share| share / total).collect()
     }
 
     /// The starting weight: log2 of the odds that a given one of `persons` is the person submitted, against their not being in the register.

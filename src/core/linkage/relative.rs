@@ -21,14 +21,16 @@ pub enum Relative {
     Sibling,
     /// A parent or child of the same forename and surname.
     Namesake,
+    /// Anybody with the same name and date of birth beyond chance: people give the police the name and date of birth of someone they know.
+    Double,
 }
 
 /// How many kinds of relatives there are.
-pub const RELATIVES: usize = 3;
+pub const RELATIVES: usize = 4;
 
 impl Relative {
     /// Every kind, in order.
-    pub const ALL: [Self; RELATIVES] = [Self::Twin, Self::Sibling, Self::Namesake];
+    pub const ALL: [Self; RELATIVES] = [Self::Twin, Self::Sibling, Self::Namesake, Self::Double];
 
     /// Stable name, snake case.
     pub fn name(self) -> &'static str {
@@ -36,18 +38,20 @@ impl Relative {
             Self::Twin => "twin",
             Self::Sibling => "sibling",
             Self::Namesake => "namesake",
+            Self::Double => "double",
         }
     }
 
     /// Default expected number of such relatives in the register per submission.
     ///
     /// Three births in a hundred are twins, and a third of an offender's twins have a record too; about one in five has a sibling
-    /// in the register; one or two in a hundred a parent or child of the same name there (LINKAGE.md §4's cohorts: 3.1 % have a twin in the register).
+    /// in the register; one or two in a hundred a parent or child of the same name there; two in a thousand a double.
     pub fn default_number(self) -> f64 {
         match self {
             Self::Twin => 0.015,
             Self::Sibling => 0.20,
             Self::Namesake => 0.015,
+            Self::Double => 0.002,
         }
     }
 }
@@ -69,11 +73,11 @@ fn profile(relative: Relative, comparison: Comparison) -> Option<Among> {
     const OTHER_FORENAME: Among = Levels(&[0.0005, 0.001, 0.002, 0.006, 0.02, 0.04, 0.11, 0.8205]);
     const SAME_FORENAME: Among = Levels(&[0.93, 0.03, 0.012, 0.01, 0.01, 0.003, 0.002, 0.003]);
     Some(match (relative, comparison) {
-        (Relative::Namesake, Forename) => SAME_FORENAME,
+        (Relative::Namesake | Relative::Double, Forename) => SAME_FORENAME,
         (_, Forename) => OTHER_FORENAME,
-        (Relative::Twin | Relative::Namesake, Surname) => TruePairs,
+        (Relative::Twin | Relative::Namesake | Relative::Double, Surname) => TruePairs,
         (Relative::Sibling, Surname) => Levels(&[0.75, 0.03, 0.02, 0.01, 0.19]),
-        (Relative::Twin, DateOfBirth) => TruePairs,
+        (Relative::Twin | Relative::Double, DateOfBirth) => TruePairs,
         // exact, alias, swapped, one slip, two parts, within two years, generation, different
         (Relative::Sibling, DateOfBirth) => Levels(&[0.0002, 0.0001, 0.0001, 0.012, 0.02, 0.30, 0.08, 0.5876]),
         (Relative::Namesake, DateOfBirth) => Levels(&[0.0001, 0.0001, 0.0001, 0.0015, 0.006, 0.0005, 0.94, 0.0517]),
@@ -81,10 +85,12 @@ fn profile(relative: Relative, comparison: Comparison) -> Option<Among> {
         (Relative::Twin | Relative::Sibling, Postcode) => Levels(&[0.40, 0.05, 0.08, 0.22, 0.25]),
         (Relative::Namesake, Postcode) => Levels(&[0.45, 0.05, 0.08, 0.20, 0.22]),
         (Relative::Twin, Gender) => Levels(&[0.80, 0.20]),
-        (Relative::Namesake, Gender) => TruePairs,
+        (Relative::Namesake | Relative::Double, Gender) => TruePairs,
         (Relative::Namesake, MiddleName) => Levels(&[0.30, 0.10, 0.60]),
         // A provider, or the register, may have taken one relative's id for the other's.
-        (_, PncId) => Levels(&[0.004, 0.000_01, 0.000_1, 0.995_89]),
+        (Relative::Twin | Relative::Sibling | Relative::Namesake, PncId) => {
+            Levels(&[0.004, 0.000_01, 0.000_1, 0.995_89])
+        }
         _ => return None,
     })
 }

@@ -64,7 +64,7 @@ pub(super) fn compare(
     evidence: &mut Evidence,
 ) {
     let sent = &submitted.person.name;
-    let mut best: Option<(f32, Evidence)> = None;
+    let mut best: Option<(f64, Evidence)> = None;
     for (at, held) in person.names().enumerate() {
         if held.forename.text.is_empty() && held.surname.text.is_empty() {
             continue;
