@@ -10,6 +10,7 @@
 mod audit;
 mod certificate;
 mod differencing;
+mod exact;
 mod gates;
 mod moves;
 mod policy;
@@ -118,13 +119,17 @@ pub fn protect(
     policy: &Policy,
     keys: &[u64],
     heartbeat: Heartbeat,
-    _out_of_time: &dyn Fn() -> bool,
+    out_of_time: &dyn Fn() -> bool,
 ) -> Result<Protected> {
     let needs = sensitive_cells(table, policy)?;
     let rounded = round_table(table, policy.rounding, keys)?;
     let frame = moves::Frame::new(table, policy, &rounded)?;
     let aims: Vec<moves::Aim> = needs.iter().map(|need| moves::Aim::new(need, table)).collect();
-    let pattern = secondary::protect(&frame, &aims, heartbeat)?;
+    let mut pattern = secondary::protect(&frame, &aims, heartbeat)?;
+    let mut proven_optimal = frame.cost_of(&pattern.hidden) == frame.cost_of(&aimed(&frame, &aims));
+    if policy.method == Method::Exact && policy.rounding == Rounding::None && !proven_optimal {
+        (pattern, proven_optimal) = exact::improve(&frame, &aims, pattern, heartbeat, out_of_time)?;
+    }
 
     let counts = table.counts();
     let values: Vec<Option<i64>> =
@@ -159,9 +164,18 @@ pub fn protect(
         primary: needs.len(),
         secondary,
         cost: frame.cost_of(&needed),
-        proven_optimal: secondary == 0,
+        proven_optimal,
     };
     Ok(Protected { values, status, needs, certificate, loss })
+}
+
+/// The cells that are hidden in any case.
+fn aimed(frame: &moves::Frame, aims: &[moves::Aim]) -> Vec<bool> {
+    let mut hidden = frame.withheld.clone();
+    for aim in aims {
+        hidden[aim.cell] = true;
+    }
+    hidden
 }
 
 impl Protected {

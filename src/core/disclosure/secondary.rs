@@ -31,6 +31,17 @@ pub(super) fn protect(frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Resu
         }
         hidden[aim.cell] = true;
     }
+    complete(frame, aims, hidden, heartbeat)?
+        .ok_or_else(|| Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden"))
+}
+
+/// Hides what more it takes to protect all aims and un-hides what is hidden in vain; `None` if nothing suffices.
+pub(super) fn complete(
+    frame: &Frame,
+    aims: &[Aim],
+    mut hidden: Vec<bool>,
+    heartbeat: Heartbeat,
+) -> Result<Option<Pattern>> {
     let weight: Vec<f64> = frame.cost.iter().map(|cost| *cost as f64).collect();
     let mut order: Vec<usize> = (0..aims.len()).collect();
     order.sort_by_key(|number| (std::cmp::Reverse(aims[*number].room), aims[*number].cell));
@@ -43,9 +54,7 @@ pub(super) fn protect(frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Resu
             proof[number] = known;
             continue;
         }
-        let change = frame.find_cheapest(&hidden, aim, &weight)?.ok_or_else(|| {
-            Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden")
-        })?;
+        let Some(change) = frame.find_cheapest(&hidden, aim, &weight)? else { return Ok(None) };
         for (cell, by) in &change.0 {
             hidden[*cell] |= frame.shows(*cell, *by);
         }
@@ -54,7 +63,7 @@ pub(super) fn protect(frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Resu
     }
     let mut pattern = Pattern { hidden, moves, proof };
     pattern.clean_up(frame, aims, heartbeat)?;
-    Ok(pattern)
+    Ok(Some(pattern))
 }
 
 impl Pattern {
