@@ -23,7 +23,7 @@ const LEFT: f64 = 270.0;
 /// Where it ends.
 const RIGHT: f64 = WIDTH - 24.0;
 /// Characters of a label that fit left of the axis.
-const LABEL: usize = 36;
+const LABEL: usize = 29;
 /// Height of a line of text.
 const LINE: f64 = 18.0;
 /// At most this many characteristics are drawn, those that differ most; the table has all.
@@ -175,7 +175,9 @@ impl Rows<'_> {
             @for (n, row) in self.rows.iter().enumerate() {
                 (label(&lines[n], tops[n] + height_of(n) / 2.0))
                 @for (m, point) in row.points.iter().enumerate() {
-                    @let share = (m as f64 + 0.5) / row.points.len() as f64;
+                    // Intervals would hide one another on one line; bare marks are compared on one.
+                    @let lanes = if point.ends.is_some() { row.points.len() } else { 1 };
+                    @let share = ((m % lanes) as f64 + 0.5) / lanes as f64;
                     @let y = tops[n] + 3.0 + (height_of(n) - 6.0) * share;
                     (draw_point(axis, point, y))
                 }

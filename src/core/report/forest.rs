@@ -11,6 +11,7 @@ use crate::report::precision::at_printed_precision;
 use crate::report::reading::{Verdict, read};
 use crate::report::result::{Estimate, MeasureKey, Rules, StoredResult, iso_day};
 use crate::report::tables::Table;
+use crate::report::wording::{date, p_phrase};
 
 /// One released result: a row of `jdl.published_results`. About the re-offending rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,7 +94,7 @@ pub fn to_forest_html(results: &[PublishedResult], summary: Option<&RandomEffect
 }
 
 fn name(result: &PublishedResult) -> String {
-    format!("{}, {} ({})", result.provider, result.intervention, result.analysis_date.year())
+    format!("{}, {} (request {})", result.provider, result.intervention, result.request_id)
 }
 
 /// Whole percentage points, as in every report by default.
@@ -147,7 +148,7 @@ fn summary_words(summary: &RandomEffects) -> Vec<String> {
         spread.push(format!("true differences vary with a standard deviation of {}", style.difference_with_unit(size)));
     }
     if let Some(p) = finite(summary.q_p_value) {
-        spread.push(format!("the test of equal differences gives p of {}", p_text(p, Rules::default().alpha)));
+        spread.push(format!("the test of equal differences gives {}", p_phrase(p, Rules::default().alpha)));
     }
     if !spread.is_empty() {
         out.push(format!("Heterogeneity: {}.", spread.join("; ")));
@@ -204,7 +205,7 @@ fn table(results: &[PublishedResult], summary: Option<&RandomEffects>) -> Table 
         .map(|r| {
             vec![
                 name(r),
-                r.analysis_date.to_string(),
+                date(r.analysis_date),
                 r.follow_up_months.to_string(),
                 or_withheld(r.treatment_n, None, count),
                 or_withheld(r.comparison_n, None, count),
@@ -225,7 +226,7 @@ fn table(results: &[PublishedResult], summary: Option<&RandomEffects>) -> Table 
         caption: "Every published result".to_owned(),
         short: columns.to_vec(),
         columns: columns.to_vec(),
-        words: vec![0, 1],
+        words: vec![0, 1, 7],
         rows,
         notes: vec!["Differences are percentage points, treatment less comparison.".to_owned()],
     }

@@ -6,7 +6,6 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::report::charts::{Chart, charts};
-use crate::report::figure::{NOT_AVAILABLE, WITHHELD};
 use crate::report::reading::{Verdict, primary, read};
 use crate::report::result::StoredResult;
 use crate::report::tables::{Table, tables};
@@ -132,9 +131,7 @@ pub(crate) fn page(title: &str, body: &Markup) -> String {
                 a.skip href="#main" { "Skip to main content" }
                 header { p.service { "Justice data lab" } }
                 main id="main" { (body) }
-                footer {
-                    p { "Made by jdl. \"" (WITHHELD) "\" stands for a hidden number, \"" (NOT_AVAILABLE) "\" for one that does not exist." }
-                }
+                footer { p { "Made by jdl." } }
             }
         }
     }
@@ -148,7 +145,7 @@ fn items(items: &[String]) -> Markup {
 pub(crate) fn show_table(table: &Table) -> Markup {
     let class = |column: usize| (!table.words.contains(&column)).then_some("number");
     html! {
-        div.scroll role="region" aria-label=(table.caption) tabindex="0" {
+        div.scroll role="region" aria-label={ "Table: " (table.caption) } tabindex="0" {
             table id={ "table-" (table.key) } {
                 caption { (table.caption) }
                 thead {

@@ -99,6 +99,7 @@ pub fn headline(result: &StoredResult) -> Table {
         &["Measure", "Treatment group", "Comparison group", "Difference (interval)", "Conclusive"],
     );
     table.short = vec!["Measure", "Treatment", "Comparison", "Difference", "Conclusive"];
+    table.words.push(4);
     let keys = [MeasureKey::ReoffendingRate, MeasureKey::ReoffencesPerPerson, MeasureKey::DaysToFirst];
     for measure in result.measures.iter().filter(|m| keys.contains(&m.key)) {
         let conclusive = match read(result, measure).verdict {
@@ -133,6 +134,7 @@ pub fn measures(result: &StoredResult) -> Table {
     let mut withheld = Withheld::default();
     let mut table = Table::new("measures", "The seven measures", &columns);
     table.short = vec!["Measure", "n (T)", "n (C)", "T", "C", "Difference", "Sig.", "p"];
+    table.words.push(6);
     for measure in &result.measures {
         let hidden = measure.withheld.as_ref();
         let n = |n: Option<u64>| or_withheld(n, hidden, count);

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::calendar::Day;
 use crate::report::figure::{
     NOT_AVAILABLE, Rounded, Style, WITHHELD, count, effective_n_rounded, finite, or_withheld, p_text, smd_rounded,
 };
@@ -71,7 +72,9 @@ pub fn words(result: &StoredResult) -> Words {
         title: format!("Proven re-offending after {}", request.intervention),
         subtitle: format!(
             "{}, request {}, analysed on {}",
-            request.provider, request.request_id, request.analysis_date
+            request.provider,
+            request.request_id,
+            date(request.analysis_date)
         ),
         status: status(result),
         headline: headline(result),
@@ -99,6 +102,27 @@ fn status(result: &StoredResult) -> Option<String> {
         Status::Superseded => Some(format!("Superseded: a later report takes the place of this one.{reason}")),
         Status::Withdrawn => Some(format!("Withdrawn: this report must not be relied on.{reason}")),
     }
+}
+
+/// "10 March 2016".
+pub(crate) fn date(day: Day) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let (year, month, day) = day.ymd();
+    let month = usize::try_from(month - 1).ok().and_then(|m| MONTHS.get(m)).unwrap_or(&"");
+    format!("{day} {month} {year}")
 }
 
 /// "one year", "two years", "18 months".
@@ -187,7 +211,7 @@ fn direction_sentence(result: &StoredResult, measure: &Measure, reading: &Readin
 }
 
 /// "p = 0.23" or "p < 0.01".
-fn p_phrase(p: f64, alpha: f64) -> String {
+pub(crate) fn p_phrase(p: f64, alpha: f64) -> String {
     let text = p_text(p, alpha);
     text.strip_prefix('<').map_or_else(|| format!("p = {text}"), |bound| format!("p < {bound}"))
 }
