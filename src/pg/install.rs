@@ -49,11 +49,13 @@ const SCHEMA: [&str; 10] = [
 #[pg_extern(name = "jdl_install")]
 fn install() -> Result<String, ErrorReport> {
     let version = env!("CARGO_PKG_VERSION");
-    let standing = Spi::get_one::<bool>("SELECT pg_catalog.to_regclass('jdl.schema_version') IS NOT NULL").map_err(spi)?;
+    let standing =
+        Spi::get_one::<bool>("SELECT pg_catalog.to_regclass('jdl.schema_version') IS NOT NULL").map_err(spi)?;
     if standing == Some(true) {
-        let installed = Spi::get_one::<String>("SELECT version FROM jdl.schema_version ORDER BY installed_at DESC LIMIT 1")
-            .map_err(spi)?
-            .ok_or_else(|| missing("the version of the tables"))?;
+        let installed =
+            Spi::get_one::<String>("SELECT version FROM jdl.schema_version ORDER BY installed_at DESC LIMIT 1")
+                .map_err(spi)?
+                .ok_or_else(|| missing("the version of the tables"))?;
         return Ok(format!("the tables of jdl {installed} stand"));
     }
     let schema = super::read::extension_schema()?;

@@ -94,7 +94,12 @@ fn validate(
 ) -> Result<
     TableIterator<
         'static,
-        (name!(record_no, Option<i32>), name!(field, &'static str), name!(severity, &'static str), name!(finding, String)),
+        (
+            name!(record_no, Option<i32>),
+            name!(field, &'static str),
+            name!(severity, &'static str),
+            name!(finding, String),
+        ),
     >,
     ErrorReport,
 > {

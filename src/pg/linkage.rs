@@ -179,8 +179,10 @@ fn write_derived(
 fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     let (record_numbers, texts) = submissions(request_id)?;
     let (institutions, pivot) = (institutions()?, pnc_pivot()?);
-    let standard: Vec<StandardSubmission> =
-        texts.par_iter().map(|text| StandardSubmission::new(&SubmittedRecord::read(text, pivot), &institutions)).collect();
+    let standard: Vec<StandardSubmission> = texts
+        .par_iter()
+        .map(|text| StandardSubmission::new(&SubmittedRecord::read(text, pivot), &institutions))
+        .collect();
     let submitted: Vec<SubmittedPerson<'_>> = standard.iter().map(StandardSubmission::record).collect();
 
     let number = |name: &str| options.0.get(name).and_then(serde_json::Value::as_f64);
@@ -198,11 +200,14 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
 
     let blocks = read_candidates(&submitted, policy)?;
     let (records, candidates) = read_records(&blocks)?;
-    let register: Vec<RegisterPerson<'_>> =
-        records.iter().map(|bytes| RegisterPerson::from_bytes(bytes)).collect::<jdl_core::Result<_>>().map_err(report)?;
+    let register: Vec<RegisterPerson<'_>> = records
+        .iter()
+        .map(|bytes| RegisterPerson::from_bytes(bytes))
+        .collect::<jdl_core::Result<_>>()
+        .map_err(report)?;
     let frequencies = read_frequencies(&submitted)?;
-    let outcome =
-        link(&submitted, &register, &candidates, &Model::default(), &frequencies, &link_options, &heartbeat).map_err(report)?;
+    let outcome = link(&submitted, &register, &candidates, &Model::default(), &frequencies, &link_options, &heartbeat)
+        .map_err(report)?;
     write_links(request_id, &record_numbers, &outcome)?;
     let mut summary = serde_json::to_value(&outcome.summary).map_err(|_| missing("the summary of the link"))?;
     summary["candidates"] = register.len().into();
@@ -211,10 +216,8 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
 
 /// The candidates of each submission by person id, sorted: what stands in the blocks that the policy reads.
 fn read_candidates(submitted: &[SubmittedPerson<'_>], policy: BlockPolicy) -> Result<Vec<Vec<i64>>, ErrorReport> {
-    let own_keys: Vec<Vec<i64>> = submitted
-        .par_iter()
-        .map(|person| submission_keys(person).iter().map(|k| k.key as i64).collect())
-        .collect();
+    let own_keys: Vec<Vec<i64>> =
+        submitted.par_iter().map(|person| submission_keys(person).iter().map(|k| k.key as i64).collect()).collect();
     let mut probes: Vec<i64> = own_keys.iter().flatten().copied().collect();
     probes.sort_unstable();
     probes.dedup();
@@ -243,7 +246,8 @@ fn read_candidates(submitted: &[SubmittedPerson<'_>], policy: BlockPolicy) -> Re
         .map(|keys| {
             let own: Vec<&Vec<i64>> = keys.iter().map(|key| blocks.get(key).unwrap_or(&empty)).collect();
             let sizes: Vec<usize> = own.iter().map(|block| block.len()).collect();
-            let mut persons: Vec<i64> = policy.select(&sizes).into_iter().flat_map(|at| own[at].iter().copied()).collect();
+            let mut persons: Vec<i64> =
+                policy.select(&sizes).into_iter().flat_map(|at| own[at].iter().copied()).collect();
             persons.sort_unstable();
             persons.dedup();
             persons

@@ -1,7 +1,8 @@
 //! Matching: the tools on any query, and the comparison group of a request.
 
 use jdl_core::matching::{
-    BalanceRow, Cell, Comparison, Fit, Frame, FrameBuilder, Kind, Light, MatchOptions, Matching, match_controls, propensity,
+    BalanceRow, Cell, Comparison, Fit, Frame, FrameBuilder, Kind, Light, MatchOptions, Matching, match_controls,
+    propensity,
 };
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -80,8 +81,9 @@ impl Shape {
                 "treated" => return Err(invalid("query", "column \"treated\" must be of type boolean")),
                 _ if skip.contains(&name.as_str()) => {}
                 _ => {
-                    let reader = Reader::of(oid)
-                        .ok_or_else(|| invalid("query", &format!("column \"{name}\" must be numeric, boolean or text")))?;
+                    let reader = Reader::of(oid).ok_or_else(|| {
+                        invalid("query", &format!("column \"{name}\" must be numeric, boolean or text"))
+                    })?;
                     covariates.push((name, at, reader));
                 }
             }
@@ -168,12 +170,7 @@ fn jdl_match_controls(
 ) -> Result<
     TableIterator<
         'static,
-        (
-            name!(treated_id, Option<i64>),
-            name!(control_id, i64),
-            name!(distance, Option<f64>),
-            name!(weight, f64),
-        ),
+        (name!(treated_id, Option<i64>), name!(control_id, i64), name!(distance, Option<f64>), name!(weight, f64)),
     >,
     ErrorReport,
 > {
@@ -205,8 +202,13 @@ fn jdl_propensity(
     let frame = read_frame(query, &[], &[], &mut |_| Ok(()))?;
     let fit = propensity(&frame, &options, &heartbeat).map_err(report)?;
     warn_of(&fit);
-    let rows: Vec<_> =
-        frame.ids().iter().zip(frame.treated()).zip(fit.scores()).map(|((id, treated), score)| (*id, *treated, score)).collect();
+    let rows: Vec<_> = frame
+        .ids()
+        .iter()
+        .zip(frame.treated())
+        .zip(fit.scores())
+        .map(|((id, treated), score)| (*id, *treated, score))
+        .collect();
     Ok(TableIterator::new(rows))
 }
 

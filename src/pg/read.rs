@@ -58,7 +58,8 @@ pub fn submissions(request_id: i64) -> Result<(Vec<i32>, Vec<SubmittedText>), Er
 
 /// The setting that says in which century a two-digit year of a PNC id lies.
 pub fn pnc_pivot() -> Result<u8, ErrorReport> {
-    let pivot = Spi::get_one::<i32>("SELECT value::integer FROM jdl.setting WHERE setting = 'pnc_pivot'").map_err(spi)?;
+    let pivot =
+        Spi::get_one::<i32>("SELECT value::integer FROM jdl.setting WHERE setting = 'pnc_pivot'").map_err(spi)?;
     pivot
         .and_then(|p| u8::try_from(p).ok())
         .filter(|p| *p < 100)

@@ -2,10 +2,10 @@
 
 use jdl_core::calendar::Day;
 use jdl_core::inference::Analysis;
+use jdl_core::matching;
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
 use jdl_core::report::result::{Plan, Request, Status};
 use jdl_core::report::{StoredResult, to_html, to_json, to_text};
-use jdl_core::matching;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

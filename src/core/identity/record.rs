@@ -180,7 +180,8 @@ fn check_fields(
     use Severity::{Error, Note, Warning};
     for (position, field) in FIELDS.iter().enumerate() {
         // UTF-8 read as Latin-1 and back leaves these pairs; U+FFFD stands for bytes that were lost before.
-        if text[position].as_deref().is_some_and(|t| t.contains('\u{FFFD}') || t.contains("Ã") || t.contains("â€")) {
+        if text[position].as_deref().is_some_and(|t| t.contains('\u{FFFD}') || t.contains("Ã") || t.contains("â€"))
+        {
             add(field, Warning, "looks like text in another encoding");
         }
     }
@@ -345,6 +346,8 @@ mod tests {
         let findings = validate(&[1, 2], &[record(GOOD), record(GOOD)], 39, today());
         assert_eq!(findings.iter().filter(|f| f.record_no == Some(2)).count(), 2);
         let findings = validate(&[1, 2], &[record(nameless), record(nameless)], 39, today());
-        assert!(findings.iter().any(|f| f.record_no.is_none() && f.field == "surname" && f.severity == Severity::Error));
+        assert!(
+            findings.iter().any(|f| f.record_no.is_none() && f.field == "surname" && f.severity == Severity::Error)
+        );
     }
 }

@@ -285,7 +285,10 @@ mod tests {
         let institutions = Institutions::from(["LS1 4DY".to_owned()]);
         let standard = StandardPerson::new(&raw, &institutions, 39);
         let record = standard.record();
-        assert_eq!((record.name.forename.text, record.name.middle, record.name.surname.text), ("MARY", "ANN ROSE", "OBRIEN SMYTHE"));
+        assert_eq!(
+            (record.name.forename.text, record.name.middle, record.name.surname.text),
+            ("MARY", "ANN ROSE", "OBRIEN SMYTHE")
+        );
         assert!(record.pnc_ids[0].is_valid() && record.postcode.unwrap().institution);
         assert_eq!(record.aliases[0].name.surname.text, "", "a stand-in is no name");
         assert_eq!(record.gender, Some(Gender::Female));

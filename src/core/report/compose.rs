@@ -157,7 +157,10 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
             p_value: m.p_value,
             p_holm: m.p_holm,
             p_bh: m.p_bh,
-            withheld: m.withheld.clone().or_else(|| made.p_value.is_none().then(|| "the test cannot be made".to_owned())),
+            withheld: m
+                .withheld
+                .clone()
+                .or_else(|| made.p_value.is_none().then(|| "the test cannot be made".to_owned())),
         })
         .collect();
     let mut notices = Vec::new();
@@ -228,12 +231,16 @@ fn group(findings: &Findings<'_>, which: usize, name: &str) -> Result<Group> {
     let custodial = findings.counts.first_custodial[which];
     let mut breakdowns = vec![
         breakdown("reoffended", None, &[("yes", reoffenders), ("no", people - reoffenders)]),
-        breakdown("court category", of, &[
-            ("summary", category[0]),
-            ("either way", category[1]),
-            ("indictable", category[2]),
-            ("unknown", category[3]),
-        ]),
+        breakdown(
+            "court category",
+            of,
+            &[
+                ("summary", category[0]),
+                ("either way", category[1]),
+                ("indictable", category[2]),
+                ("unknown", category[3]),
+            ],
+        ),
         breakdown("custody", of, &[("yes", custodial), ("no", reoffenders - custodial)]),
     ];
     if which == 0 {

@@ -9,6 +9,7 @@ use super::scribe::Scribe;
 use super::submission::CohortRow;
 use crate::Error;
 use crate::Result;
+use crate::calendar::Day;
 use crate::number::Heartbeat;
 
 /// What a cohort should be like. Shares and probabilities are 0 to 1; each probability is that of its error befalling a record that can
@@ -226,8 +227,8 @@ pub struct CohortPicker {
 pub(super) struct Candidate {
     pub(super) person: Person,
     pub(super) aliases: Vec<Alias>,
-    /// Index events in the plan's years.
-    pub(super) sentences: Vec<Sentence>,
+    /// The index event.
+    pub(super) sentence: Sentence,
     /// PNC id of the next person in the block.
     pub(super) next_pnc_id: Option<String>,
 }
@@ -242,14 +243,23 @@ impl CohortPicker {
     /// Considers the persons of a block, whose lists must be in the order of `person_id`.
     pub fn offer(&mut self, block: &RegisterBlock) {
         let years = self.plan.0.first_year..=self.plan.0.last_year;
+        let first_day = Day::from_ymd(self.plan.0.first_year, 1, 1).unwrap_or(Day(0));
+        let behind = Day::from_ymd(self.plan.0.last_year.saturating_add(1), 1, 1).unwrap_or(first_day);
+        let days = u64::from(behind.days_since(first_day).max(1).unsigned_abs());
         let (mut aliases, mut sentences) = (block.aliases.as_slice(), block.sentences.as_slice());
         for (position, person) in block.persons.iter().enumerate() {
             let own_aliases = split_own(&mut aliases, person.person_id, |alias| alias.person_id);
             let own_sentences = split_own(&mut sentences, person.person_id, |sentence| sentence.person_id);
-            let is_index = |sentence: &&Sentence| years.contains(&follow_up(sentence).start().year());
-            if !own_sentences.iter().any(|sentence| is_index(&sentence)) {
-                continue;
-            }
+            // The provider takes in whoever has the next index event after a day that was fixed before. To pick among a
+            // person's events would favour those that no other event followed, and make any service look good.
+            let recruited =
+                first_day.plus_days((mix(self.plan.0.seed ^ 0x00D4_7E01, person.person_id as u64) % days) as i32);
+            let index_day = |sentence: &Sentence| follow_up(sentence).start();
+            let next = own_sentences
+                .iter()
+                .filter(|s| index_day(s) >= recruited)
+                .min_by_key(|s| (index_day(s), s.sentence_id));
+            let Some(sentence) = next.filter(|sentence| years.contains(&index_day(sentence).year())) else { continue };
             self.eligible += 1;
             let key = (mix(self.plan.0.seed, person.person_id as u64), person.person_id);
             let is_full = self.kept.len() >= self.need;
@@ -259,7 +269,7 @@ impl CohortPicker {
             let candidate = Candidate {
                 person: person.clone(),
                 aliases: own_aliases.to_vec(),
-                sentences: own_sentences.iter().filter(is_index).cloned().collect(),
+                sentence: sentence.clone(),
                 next_pnc_id: block.persons.get(position + 1).and_then(|next| next.pnc_id.clone()),
             };
             self.kept.insert(key, candidate);

@@ -43,9 +43,8 @@ impl<'a> Scribe<'a> {
 
     /// Somebody of the register; `others` are also submitted, and their numbers may be confused.
     pub(super) fn present(mut self, candidate: &Candidate, others: &[Candidate]) -> CohortRow {
-        let Candidate { person, aliases, sentences, next_pnc_id } = candidate;
+        let Candidate { person, aliases, sentence: index, next_pnc_id } = candidate;
         let names = NAMES.of(&person.forename, &person.surname);
-        let index = self.random.pick(sentences);
         let mut known = Known {
             forename: person.forename.clone(),
             middle_name: person.middle_name.clone(),
@@ -55,8 +54,8 @@ impl<'a> Scribe<'a> {
             postcode: person.postcode.clone(),
             pnc_id: person.pnc_id.clone(),
             prison_number: person.prison_number.clone(),
-            sentence_start: index.map_or(person.date_of_birth, |index| index.start_date),
-            sentence_end: index.and_then(|index| index.end_date),
+            sentence_start: index.start_date,
+            sentence_end: index.end_date,
         };
         if !aliases.is_empty()
             && self.befalls(self.params.alias_used, Tag::AliasUsed)
