@@ -51,9 +51,9 @@ fn write_block(block: RegisterBlock) -> Result<(), ErrorReport> {
             column!(p, r => r.middle_name.clone()),
             column!(p, r => r.surname.clone()),
             column!(p, r => r.date_of_birth.0),
-            column!(p, r => r.gender.to_owned()),
-            column!(p, r => r.ethnicity.map(str::to_owned)),
-            column!(p, r => r.nationality.map(str::to_owned)),
+            column!(p, r => r.gender.clone()),
+            column!(p, r => r.ethnicity.clone()),
+            column!(p, r => r.nationality.clone()),
             column!(p, r => r.postcode.clone()),
         ],
     )
@@ -78,10 +78,10 @@ fn write_block(block: RegisterBlock) -> Result<(), ErrorReport> {
         &[
             column!(s, r => r.sentence_id),
             column!(s, r => r.person_id),
-            column!(s, r => r.kind.to_owned()),
+            column!(s, r => r.kind.clone()),
             column!(s, r => r.start_date.0),
             column!(s, r => r.end_date.map(|d| d.0)),
-            column!(s, r => r.offence_group.to_owned()),
+            column!(s, r => r.offence_group.clone()),
         ],
     )
     .map_err(spi)?;
@@ -95,9 +95,9 @@ fn write_block(block: RegisterBlock) -> Result<(), ErrorReport> {
             column!(o, r => r.person_id),
             column!(o, r => r.offence_date.0),
             column!(o, r => r.outcome_date.map(|d| d.0)),
-            column!(o, r => r.outcome.map(str::to_owned)),
-            column!(o, r => r.offence_group.to_owned()),
-            column!(o, r => r.court_category.to_owned()),
+            column!(o, r => r.outcome.clone()),
+            column!(o, r => r.offence_group.clone()),
+            column!(o, r => r.court_category.clone()),
             column!(o, r => r.custodial),
         ],
     )
