@@ -55,28 +55,38 @@ BEGIN
         DELETE FROM jdl_restricted.index_event WHERE person_id = ANY (persons);
     END IF;
     INSERT INTO jdl_restricted.index_event
+    WITH kind AS MATERIALIZED (
+        -- Read the spelling of each kind, outcome and gender once, not once a row.
+        SELECT k.kind, @extschema@._jdl_disposal(k.kind) AS disposal FROM (SELECT DISTINCT s.kind FROM jdl_restricted.sentence s WHERE persons IS NULL OR s.person_id = ANY (persons)) k
+    ), proof AS MATERIALIZED (
+        SELECT array_agg(o.outcome) AS outcomes FROM (SELECT DISTINCT o.outcome FROM jdl_restricted.offence o WHERE persons IS NULL OR o.person_id = ANY (persons)) o
+        WHERE @extschema@._jdl_is_proven(o.outcome)
+    ), gender AS MATERIALIZED (
+        SELECT g.gender AS spelled, @extschema@._jdl_gender(g.gender) AS gender FROM (SELECT DISTINCT p.gender FROM jdl_restricted.person p WHERE persons IS NULL OR p.person_id = ANY (persons)) g
+    )
     SELECT s.sentence_id, s.person_id, s.start_date, s.end_date, s.index_date, extract(year FROM s.index_date)::integer, s.disposal,
-           coalesce(nullif(btrim(s.offence_group), ''), 'unknown'), @extschema@._jdl_gender(p.gender),
+           coalesce(nullif(btrim(s.offence_group), ''), 'unknown'), g.gender,
            coalesce(nullif(btrim(p.ethnicity), ''), 'unknown'), coalesce(nullif(btrim(p.nationality), ''), 'unknown'), coalesce(a.region, 'unknown'),
            extract(year FROM age(s.index_date, p.date_of_birth))::integer,
            s.previous_sanctions, s.previous_custody,
-           -- Offences proven before the index date.
-           (SELECT count(*) FROM jdl_restricted.offence o WHERE o.person_id = s.person_id AND o.outcome_date < s.start_date AND @extschema@._jdl_is_proven(o.outcome))::integer,
+           -- Offences proven before the sentence.
+           (SELECT count(*) FROM jdl_restricted.offence o WHERE o.person_id = s.person_id AND o.outcome_date < s.start_date AND o.outcome = ANY ((SELECT outcomes FROM proof)::text[]))::integer,
            CASE WHEN s.previous_start IS NULL THEN 240 ELSE least(240, (s.start_date - s.previous_start) * 12 / 365) END,
-           extract(year FROM age(s.first_start, p.date_of_birth))::integer,
+           coalesce(extract(year FROM age(s.first_start, p.date_of_birth))::integer, 0),
            ln((1.0 + s.previous_sanctions) / (10.0 + greatest(0, extract(year FROM age(s.index_date, s.first_start)))))
     FROM (
-        SELECT sentence.*, @extschema@._jdl_disposal(kind) AS disposal,
-               CASE @extschema@._jdl_disposal(kind) WHEN 'custody' THEN end_date ELSE start_date END AS index_date,
+        SELECT sentence.sentence_id, sentence.person_id, sentence.start_date, sentence.end_date, sentence.offence_group, kind.disposal,
+               CASE kind.disposal WHEN 'custody' THEN sentence.end_date ELSE sentence.start_date END AS index_date,
                (count(*) OVER earlier)::integer AS previous_sanctions,
-               (count(*) FILTER (WHERE @extschema@._jdl_disposal(kind) = 'custody') OVER earlier)::integer AS previous_custody,
-               max(start_date) OVER earlier AS previous_start,
-               min(start_date) OVER (PARTITION BY person_id) AS first_start
-        FROM jdl_restricted.sentence
-        WHERE persons IS NULL OR person_id = ANY (persons)
-        WINDOW earlier AS (PARTITION BY person_id ORDER BY start_date RANGE BETWEEN UNBOUNDED PRECEDING AND '1 day' PRECEDING)
+               (count(*) FILTER (WHERE kind.disposal = 'custody') OVER earlier)::integer AS previous_custody,
+               max(sentence.start_date) OVER earlier AS previous_start,
+               min(sentence.start_date) OVER (PARTITION BY sentence.person_id) AS first_start
+        FROM jdl_restricted.sentence JOIN kind USING (kind)
+        WHERE persons IS NULL OR sentence.person_id = ANY (persons)
+        WINDOW earlier AS (PARTITION BY sentence.person_id ORDER BY sentence.start_date RANGE BETWEEN UNBOUNDED PRECEDING AND '1 day' PRECEDING)
     ) s
     JOIN jdl_restricted.person p USING (person_id)
+    JOIN gender g ON g.spelled IS NOT DISTINCT FROM p.gender
     LEFT JOIN jdl.postcode_area a ON a.area = substring(upper(btrim(p.postcode)) FROM '^[A-Z]{1,2}')
     -- Nobody is released before the end of custody is known.
     WHERE s.index_date IS NOT NULL;
@@ -99,6 +109,17 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION _jdl_analyse_derived() IS 'Analyses the register and what is derived from it, identifiers left out.';
+
+-- A bulk load is quicker without the index of the blocking keys. jdl_owner's, because only the owner of a table may.
+CREATE FUNCTION _jdl_drop_linkage_index() RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'DROP INDEX IF EXISTS jdl_restricted.linkage_key_key';
+COMMENT ON FUNCTION _jdl_drop_linkage_index() IS 'Drops the index of the blocking keys before a rebuild.';
+
+CREATE FUNCTION _jdl_create_linkage_index() RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'CREATE INDEX linkage_key_key ON jdl_restricted.linkage_key (key) INCLUDE (person_id)';
+COMMENT ON FUNCTION _jdl_create_linkage_index() IS 'Creates the index of the blocking keys after a rebuild.';
 
 CREATE FUNCTION _jdl_is_proven(outcome text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -125,7 +146,9 @@ BEGIN
     LOCK TABLE jdl_restricted.register_change IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO previous FROM jdl.register_version v ORDER BY v.register_version DESC LIMIT 1;
     everything := previous IS NULL OR EXISTS (SELECT FROM jdl_restricted.register_change WHERE person_id = 0)
-        OR (NOT EXISTS (SELECT FROM jdl_restricted.index_event) AND EXISTS (SELECT FROM jdl_restricted.sentence));
+        -- What is derived stands in unlogged tables: a crash empties them, and a dump may leave them out.
+        OR (NOT EXISTS (SELECT FROM jdl_restricted.index_event) AND EXISTS (SELECT FROM jdl_restricted.sentence))
+        OR (NOT EXISTS (SELECT FROM jdl_restricted.linkage_record) AND EXISTS (SELECT FROM jdl_restricted.person));
     IF NOT everything THEN
         changed := ARRAY(SELECT DISTINCT c.person_id FROM jdl_restricted.register_change c ORDER BY 1);
     END IF;

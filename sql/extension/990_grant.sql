@@ -11,7 +11,7 @@ BEGIN
                       WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', code.signature);
-        IF code.proname IN ('_jdl_make_partitions', '_jdl_drop_partitions', '_jdl_analyse_derived') THEN
+        IF code.proname IN ('_jdl_make_partitions', '_jdl_drop_partitions', '_jdl_analyse_derived', '_jdl_drop_linkage_index', '_jdl_create_linkage_index') THEN
             EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO jdl_owner', code.signature);
         ELSIF code.prosecdef THEN
             EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO jdl_engine', code.signature);

@@ -79,7 +79,7 @@ COMMENT ON TABLE jdl.register_version IS 'The versions of the extract: every res
 COMMENT ON COLUMN jdl.register_version.digest IS 'Order-free digest of the rows, to tell whether two versions hold the same.';
 
 -- Everything that can serve as an index event, with what was known of the person on that day.
-CREATE TABLE jdl_restricted.index_event (
+CREATE UNLOGGED TABLE jdl_restricted.index_event (
     sentence_id bigint PRIMARY KEY,
     person_id bigint NOT NULL,
     sentence_start date NOT NULL,

@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 use rayon::prelude::*;
 
 use super::error::{invalid, missing, report, spi};
-use super::read::{day, heartbeat, pnc_pivot, submissions};
+use super::read::{day, extension_schema, heartbeat, pnc_pivot, submissions};
 
 /// Persons that are read, standardised and written at a time.
 const BATCH: i64 = 20_000;
@@ -24,9 +24,11 @@ const INSTITUTION: i64 = 60;
 /// Derives blocking keys, standard records and value counts of the given persons (null: of everybody). Returns how many persons.
 #[pg_extern(name = "_jdl_build_linkage_keys")]
 fn build_linkage_keys(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
-    let run = |query: &str, persons: &[i64]| Spi::run_with_args(query, &[persons.to_vec().into()]).map_err(spi);
+    let mut counts: HashMap<u64, i32> = HashMap::new();
     match &persons {
         None => {
+            let schema = extension_schema()?;
+            Spi::run(&format!("SELECT {schema}._jdl_drop_linkage_index()")).map_err(spi)?;
             Spi::run("TRUNCATE jdl_restricted.linkage_key, jdl_restricted.linkage_record, jdl_restricted.term_frequency, jdl_restricted.institution_postcode").map_err(spi)?;
             Spi::run_with_args(
                 "INSERT INTO jdl_restricted.institution_postcode
@@ -35,19 +37,9 @@ fn build_linkage_keys(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
             )
             .map_err(spi)?;
         }
-        Some(persons) => {
-            run(
-                "UPDATE jdl_restricted.term_frequency f SET persons = f.persons - gone.n
-                 FROM (SELECT term, count(*)::integer AS n FROM jdl_restricted.linkage_record, unnest(terms) term WHERE person_id = ANY ($1) GROUP BY 1) gone
-                 WHERE f.term = gone.term",
-                persons,
-            )?;
-            run("DELETE FROM jdl_restricted.linkage_key WHERE person_id = ANY ($1)", persons)?;
-            run("DELETE FROM jdl_restricted.linkage_record WHERE person_id = ANY ($1)", persons)?;
-        }
+        Some(persons) => forget(persons, &mut counts)?,
     }
     let (institutions, pivot) = (institutions()?, pnc_pivot()?);
-    let mut counts: HashMap<u64, i32> = HashMap::new();
     let mut built = 0;
     let mut after = i64::MIN;
     loop {
@@ -78,7 +70,36 @@ fn build_linkage_keys(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
         &[terms.into(), persons_with.into()],
     )
     .map_err(spi)?;
+    if persons.is_none() {
+        Spi::run(&format!("SELECT {}._jdl_create_linkage_index()", extension_schema()?)).map_err(spi)?;
+    }
     Ok(built)
+}
+
+/// Takes the keys, records and counts of changed persons away: they follow from the stored record.
+fn forget(persons: &[i64], counts: &mut HashMap<u64, i32>) -> Result<(), ErrorReport> {
+    let (records, _) = read_records(&[persons.to_vec()])?;
+    let (mut keys, mut holders) = (Vec::new(), Vec::new());
+    for bytes in &records {
+        let record = RegisterPerson::from_bytes(bytes).map_err(report)?;
+        for key in register_keys(&record) {
+            keys.push(key.key as i64);
+            holders.push(record.person_id);
+        }
+        for term in register_terms(&record) {
+            *counts.entry(term).or_insert(0) -= 1;
+        }
+    }
+    Spi::run_with_args(
+        "DELETE FROM jdl_restricted.linkage_key k USING unnest($1::bigint[], $2::bigint[]) AS gone (key, person_id) WHERE k.key = gone.key AND k.person_id = gone.person_id",
+        &[keys.into(), holders.into()],
+    )
+    .map_err(spi)?;
+    Spi::run_with_args(
+        "DELETE FROM jdl_restricted.linkage_record WHERE person_id = ANY ($1)",
+        &[persons.to_vec().into()],
+    )
+    .map_err(spi)
 }
 
 fn institutions() -> Result<Institutions, ErrorReport> {
@@ -150,17 +171,15 @@ fn write_derived(
     counts: &mut HashMap<u64, i32>,
 ) -> Result<(), ErrorReport> {
     let (mut keys, mut holders) = (Vec::new(), Vec::new());
-    let (mut persons, mut records, mut terms) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut persons, mut records) = (Vec::new(), Vec::new());
     for (person_id, record, own_keys, own_terms) in derived {
-        for term in &own_terms {
-            *counts.entry(*term).or_insert(0) += 1;
+        for term in own_terms {
+            *counts.entry(term).or_insert(0) += 1;
         }
         holders.extend(std::iter::repeat_n(person_id, own_keys.len()));
         keys.extend(own_keys);
         persons.push(person_id);
         records.push(record);
-        // An array of arrays must be rectangular, so the terms travel as text.
-        terms.push(format!("{{{}}}", own_terms.iter().map(|t| (*t as i64).to_string()).collect::<Vec<_>>().join(",")));
     }
     Spi::run_with_args(
         "INSERT INTO jdl_restricted.linkage_key SELECT * FROM unnest($1::bigint[], $2::bigint[])",
@@ -168,8 +187,8 @@ fn write_derived(
     )
     .map_err(spi)?;
     Spi::run_with_args(
-        "INSERT INTO jdl_restricted.linkage_record SELECT p, r, t::bigint[] FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS d (p, r, t)",
-        &[persons.into(), records.into(), terms.into()],
+        "INSERT INTO jdl_restricted.linkage_record SELECT * FROM unnest($1::bigint[], $2::bytea[])",
+        &[persons.into(), records.into()],
     )
     .map_err(spi)
 }
