@@ -10,6 +10,8 @@
 
 pub mod charts;
 pub mod check;
+pub mod claim;
+mod claim_words;
 pub mod figure;
 pub mod forest;
 pub mod html;
@@ -22,6 +24,7 @@ pub mod tables;
 pub mod text;
 pub mod wording;
 
+pub use claim::{ClaimProblem, check_claim};
 pub use forest::{PublishedResult, RandomEffects, published_result, to_forest_html};
 pub use html::to_html;
 pub use json::to_json;

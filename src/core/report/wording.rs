@@ -52,6 +52,33 @@ pub struct Words {
     pub method: Vec<String>,
 }
 
+impl Words {
+    /// All of them.
+    pub fn sentences(&self) -> Vec<&str> {
+        let mut out: Vec<&str> = vec![&self.title, &self.subtitle];
+        out.extend(self.status.as_deref());
+        out.push(&self.headline);
+        out.extend(self.cautions.iter().map(String::as_str));
+        out.push(&self.groups);
+        for measure in &self.measures {
+            out.extend([measure.label.as_str(), &measure.direction, &measure.significance]);
+            out.extend(measure.number_needed.as_deref());
+        }
+        out.extend([self.balance.as_str(), &self.linkage, &self.tests]);
+        let lists = [
+            &self.per_hundred,
+            &self.can_say,
+            &self.cannot_say,
+            &self.rounding,
+            &self.sensitivity,
+            &self.disclosure,
+            &self.method,
+        ];
+        out.extend(lists.into_iter().flatten().map(String::as_str));
+        out
+    }
+}
+
 /// What is said of one measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MeasureWords {
@@ -216,7 +243,7 @@ pub(crate) fn p_phrase(p: f64, alpha: f64) -> String {
     text.strip_prefix('<').map_or_else(|| format!("p = {text}"), |bound| format!("p < {bound}"))
 }
 
-fn measure_words(result: &StoredResult, measure: &Measure) -> MeasureWords {
+pub(crate) fn measure_words(result: &StoredResult, measure: &Measure) -> MeasureWords {
     let reading = read(result, measure);
     let alpha = result.rules.alpha;
     let p = finite(measure.p_value).map(|p| format!(" ({})", p_phrase(p, alpha))).unwrap_or_default();
@@ -337,7 +364,7 @@ fn per_hundred_of(result: &StoredResult, measure: &Measure) -> Option<String> {
     let within = period(result.request.follow_up_months);
     let chance = match read(result, measure).verdict {
         verdict if verdict.is_conclusive() => "",
-        _ => " This difference may be due to chance.",
+        _ => ", a difference that may be due to chance",
     };
     let gap = |size: Rounded, less: &str, more: &str| match (Rounded::nearest(size.value(), 0).sign(), size.sign()) {
         (0, _) => "about the same".to_owned(),
@@ -348,19 +375,19 @@ fn per_hundred_of(result: &StoredResult, measure: &Measure) -> Option<String> {
     match measure.key {
         MeasureKey::ReoffendingRate => Some(format!(
             "For 100 typical people in the treatment group, {treatment} re-offended within {within}; for 100 in the \
-             comparison group, {comparison} did: {}.{chance}",
+             comparison group, {comparison} did: {}{chance}.",
             gap(difference, "fewer", "more"),
         )),
         MeasureKey::ReoffencesPerPerson => Some(format!(
             "For 100 typical people in the treatment group there were {} re-offences ({treatment} per person); for 100 \
-             in the comparison group there were {} ({comparison} per person): {}.{chance}",
+             in the comparison group there were {} ({comparison} per person): {}{chance}.",
             hundredfold(treatment),
             hundredfold(comparison),
             gap(hundredfold(difference), "fewer", "more"),
         )),
         MeasureKey::DaysToFirst => Some(format!(
             "Re-offenders in the treatment group first re-offended after {} on average, those in the comparison group \
-             after {}: {}.{chance}",
+             after {}: {}{chance}.",
             style.with_unit(treatment),
             style.with_unit(comparison),
             gap(
