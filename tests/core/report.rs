@@ -6,5 +6,6 @@ mod report_claim;
 mod report_html;
 mod report_markup;
 mod report_property;
+mod report_rules;
 mod report_schema;
 mod report_snapshots;

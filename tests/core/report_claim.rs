@@ -22,7 +22,7 @@ fn flags(name: &str, claim: &str, expected: &[&str]) {
 #[test]
 fn the_reports_own_sentences_pass() {
     let reviewed = NAMES.map(case);
-    for result in reviewed.into_iter().chain(random_results(200, 20_170_701)) {
+    for result in reviewed.into_iter().chain(random_results(60, 20_170_701)) {
         let words = words(&result);
         let spoken = [&words.headline, &words.groups, &words.linkage, &words.balance];
         // What must be said about a poor balance is said with the sentence.
@@ -188,7 +188,7 @@ fn claims_beyond_the_people_analysed_are_flagged() {
 #[test]
 fn a_random_result_bears_no_claim_that_it_is_not_conclusive_for() {
     let mut both = [0; 2];
-    for result in random_results(300, 20_250_211) {
+    for result in random_results(200, 20_250_211) {
         let primary = result.measures.iter().find(|m| m.key == result.request.plan.primary).unwrap();
         let conclusive = is_conclusive(&result, primary);
         both[usize::from(conclusive)] += 1;

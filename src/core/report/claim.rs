@@ -7,10 +7,11 @@
 
 use crate::report::claim_words::{Clause, Kind, Token, clauses, tokens};
 use crate::report::figure::{Rounded, Style, finite};
+use crate::report::phrases::{capital, measure_words};
 use crate::report::reading::{Verdict, primary, read};
 use crate::report::result::{Light, Measure, MeasureKey, StoredResult, Unit};
 use crate::report::tables::tables;
-use crate::report::wording::{measure_words, words};
+use crate::report::wording::words;
 
 /// Something in a claim that the report does not bear out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -397,9 +398,4 @@ fn silences(result: &StoredResult, clauses: &[Clause]) -> Vec<ClaimProblem> {
         ));
     }
     out
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
