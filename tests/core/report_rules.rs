@@ -141,3 +141,29 @@ fn sensitivity_to_hidden_factors_is_said_of_conclusive_results_only() {
     (result.measures[0].p_value, result.measures[0].significant) = (Some(0.2), Some(false));
     assert!(!said(&result).contains("unrecorded"));
 }
+
+#[test]
+fn nothing_is_published_with_more_digits_than_are_printed() {
+    fn long(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Number(n) if n.is_f64() => {
+                let decimals = n.to_string().split_once('.').map_or(0, |(_, part)| part.len());
+                if decimals > 5 {
+                    found.push(format!("{at}: {n}"));
+                }
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().enumerate().for_each(|(n, item)| long(item, &format!("{at}/{n}"), found));
+            }
+            serde_json::Value::Object(map) => map.iter().for_each(|(k, part)| long(part, &format!("{at}/{k}"), found)),
+            _ => {}
+        }
+    }
+    for name in crate::report_cases::NAMES {
+        let (mut stored, mut published) = (Vec::new(), Vec::new());
+        long(&serde_json::to_value(case(name)).unwrap(), "", &mut stored);
+        long(&to_json(&case(name)), "", &mut published);
+        assert!(stored.len() > 20, "{name} has nothing to round");
+        assert_eq!(published, Vec::<String>::new(), "{name}");
+    }
+}
