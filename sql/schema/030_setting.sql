@@ -20,6 +20,7 @@ INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('suspect_probability', '0.5', 'Posterior probability from which a candidate that is not accepted is called suspect.'),
     ('default_design', '{"method": "nearest", "distance": "glm", "link": "linear.logit", "ratio": 1, "caliper": 0.2}', 'The matching design of a request that names none (MatchIt''s argument names).'),
     ('smallest_cell', '10', 'Counts below this are not published, nor rates whose numerator or complement is below it.'),
+    ('rate_decimals', '1', 'Decimals of a printed percentage.'),
     ('significance_level', '0.05', 'A result is conclusive at p up to this, if the gates hold.'),
     ('review_working_days', '20', 'Working days after release until the individual-level data is destroyed.'),
     ('decision_working_days', '5', 'Working days from the decision not to process until destruction.'),

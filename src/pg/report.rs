@@ -51,6 +51,7 @@ struct Gathered {
     region: Option<String>,
     smallest_cell: i64,
     significance_level: f64,
+    rate_decimals: u8,
     link: LinkCounts,
     with_sentence: i64,
     index_events: i64,
@@ -119,6 +120,7 @@ SELECT jsonb_build_object(
     'last_year', (SELECT max(e.index_year) FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e USING (sentence_id) WHERE c.request_id = r.request_id AND c.loss IS NULL),
     'smallest_cell', coalesce(r.options -> 'threshold', (SELECT value FROM jdl.setting WHERE setting = 'smallest_cell')),
     'significance_level', (SELECT value FROM jdl.setting WHERE setting = 'significance_level'),
+    'rate_decimals', (SELECT value FROM jdl.setting WHERE setting = 'rate_decimals'),
     'link', l.summary,
     'with_sentence', (SELECT count(*) FROM jdl_restricted.index_choice c WHERE c.request_id = r.request_id AND c.sentence_id IS NOT NULL),
     'index_events', (SELECT count(*) FROM jdl_restricted.index_choice c WHERE c.request_id = r.request_id AND c.loss IS NULL),
@@ -173,6 +175,7 @@ fn make_report(request_id: i64, today: Date) -> Result<JsonB, ErrorReport> {
             .collect(),
         smallest_cell: gathered.smallest_cell,
         significance_level: gathered.significance_level,
+        rate_decimals: gathered.rate_decimals,
     };
     let composed = compose(&findings, &heartbeat).map_err(report)?;
     Ok(JsonB(serde_json::json!({

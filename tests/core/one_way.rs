@@ -1,5 +1,7 @@
 //! Data runs one way: a stage of the core uses only stages to its left.
 
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -77,15 +77,10 @@ fn is_a_good_page(page: &str) -> Element {
             assert!(unique.contains(id), "{id}");
         }
     }
-    // Landmarks have names of their own; a section takes its heading's.
-    let regions: Vec<&str> = html
-        .all()
-        .into_iter()
-        .filter_map(|e| match e.name.as_str() {
-            "section" => Some(html.with_id(e.attribute("aria-labelledby")).unwrap().text.as_str()),
-            _ => (e.attribute("role") == "region").then(|| e.attribute("aria-label")),
-        })
-        .collect();
+    // Landmarks have names of their own, and no heading's name.
+    let regions: Vec<&str> =
+        html.all().into_iter().filter(|e| e.attribute("role") == "region").map(|e| e.attribute("aria-label")).collect();
+    assert!(headings.iter().all(|(_, heading)| !regions.contains(heading)));
     assert_eq!(regions.iter().collect::<BTreeSet<_>>().len(), regions.len());
 
     for table in html.named("table") {

@@ -10,11 +10,11 @@
 use maud::{Markup, html};
 
 use crate::report::figure::{Rounded, Style, WITHHELD, count, finite, smd_rounded};
+use crate::report::phrases::row_name;
 use crate::report::reading::primary;
 use crate::report::result::{Estimate, GroupFigure, StoredResult, Unit};
 use crate::report::tables::{designs, shown_points, shown_rates};
 use crate::report::text::wrap;
-use crate::report::wording::row_name;
 
 /// Width of every drawing, in its own units.
 const WIDTH: f64 = 760.0;

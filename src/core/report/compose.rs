@@ -12,6 +12,8 @@ use crate::inference::{self, Analysis, GroupEstimate, MeasureResult, detectable_
 use crate::matching;
 use crate::number::Heartbeat;
 
+use super::check::check;
+use super::precision::at_printed_precision;
 use super::result::{
     Balance, BalanceRow, BalanceSummary, CurvePoint, Curves, Disclosure, Estimate, FunnelStep, Gate, GroupFigure,
     Groups, Light, Linkage, Measure, MeasureKey, ProfileBlock, ProfileRow, Request, Rules, SCHEMA_VERSION, Sensitivity,
@@ -101,6 +103,8 @@ pub struct Findings<'a> {
     pub smallest_cell: i64,
     /// Level at and below which p is significant.
     pub significance_level: f64,
+    /// Decimals of a printed percentage.
+    pub rate_decimals: u8,
 }
 
 /// What may be published, and how it was protected.
@@ -132,7 +136,11 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
         return Err(Error::Bug("the disclosure model lost a group".into()));
     };
     let shown = Shown { groups: [treatment, comparison], findings, gates };
-    let rules = Rules { alpha: findings.significance_level, ..Rules::default() };
+    let rules = Rules {
+        alpha: findings.significance_level,
+        rate_decimals: findings.rate_decimals,
+        ..Rules::default()
+    };
 
     let measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
     let people_hidden = shown.groups.iter().any(|g| g.people.is_none());
@@ -206,6 +214,9 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
         },
         notices,
     };
+    // What is stored is what is printed: digits beyond it would tell more than the report does.
+    let result = at_printed_precision(&result);
+    check(&result)?;
     Ok(Composed { result, words: safe.protected.words(), certificate: safe.protected.certificate.canonical_bytes() })
 }
 

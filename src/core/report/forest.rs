@@ -7,11 +7,11 @@ use crate::calendar::Day;
 use crate::report::charts::{Chart, Mark, Point, Row, Rows, interval_point, svg};
 use crate::report::figure::{Rounded, Style, count, finite, or_withheld, p_text};
 use crate::report::html::{page, show_chart, show_table};
+use crate::report::phrases::{date, p_phrase};
 use crate::report::precision::at_printed_precision;
 use crate::report::reading::{Verdict, read};
 use crate::report::result::{Estimate, MeasureKey, Rules, StoredResult, iso_day};
 use crate::report::tables::Table;
-use crate::report::wording::{date, p_phrase};
 
 /// One released result: a row of `jdl.published_results`. About the re-offending rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -98,7 +98,7 @@ pub fn to_html(result: &StoredResult) -> String {
             ul { @for (key, heading, _) in &sections { li { a href={ "#" (key) } { (heading) } } } }
         }
         @for (key, heading, inside) in &sections {
-            section aria-labelledby=(key) { h2 id=(key) { (heading) } (inside) }
+            section { h2 id=(key) { (heading) } (inside) }
         }
     };
     page(&format!("{}: {}", words.title, result.request.provider), &body)

@@ -10,11 +10,14 @@
 
 pub mod charts;
 pub mod check;
+pub mod claim;
+mod claim_words;
 pub mod compose;
 pub mod figure;
 pub mod forest;
 pub mod html;
 pub mod json;
+mod phrases;
 pub mod precision;
 pub mod reading;
 pub mod result;
@@ -23,9 +26,10 @@ pub mod tables;
 pub mod text;
 pub mod wording;
 
+pub use claim::{ClaimProblem, check_claim};
 pub use forest::{PublishedResult, RandomEffects, published_result, to_forest_html};
 pub use html::to_html;
 pub use json::to_json;
 pub use result::StoredResult;
 pub use text::to_text;
-pub use wording::{Words, words};
+pub use wording::{MeasureWords, Words, words};

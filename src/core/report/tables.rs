@@ -1,9 +1,9 @@
 //! The tables of the report as cells of text, made once and arranged alike by text and HTML.
 
 use crate::report::figure::{Rounded, Style, WITHHELD, count, finite, or_withheld, p_text, part_of, smd_rounded};
+use crate::report::phrases::row_name;
 use crate::report::reading::{Verdict, read};
 use crate::report::result::{BalanceRow, Estimate, GroupFigure, Measure, MeasureKey, Population, StoredResult, Unit};
-use crate::report::wording::row_name;
 
 /// A table with row headers in its first column.
 #[derive(Debug, Clone, PartialEq, Eq)]

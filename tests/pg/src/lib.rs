@@ -184,7 +184,7 @@ impl Lab {
             let serial = 100_000 + 37 * n as u64;
             let letter = b"ZABCDEFGHJKLMNPQRTUVWXY"[((95 * 10_000_000 + serial) % 23) as usize] as char;
             let pnc_id = format!("1995/{serial:07}{letter}");
-            let postcode = format!("{}{} {}AA", ["M", "LS", "NE", "CF", "B", "BS", "SE", "NR"][n % 8], 1 + n % 20, n % 10);
+            let postcode = format!("LS{} {}{}A", 1 + n % 27, n % 10, b"ABDEFGHJLN"[n % 7] as char);
             let birth = iso(life.release - life.age_days);
             let start = life.release - life.served_days;
             file[0] += &format!(

@@ -57,7 +57,62 @@ fn the_report_gives_the_published_rates_of_the_rossi_experiment() {
     assert_eq!((matched.get::<_, i32>("treatment_n"), matched.get::<_, i32>("comparison_n")), (216, 216));
 
     let report: Value = one(&mut ann, &format!("SELECT jdl_report({request})"));
-    println!("{report:#}");
+    let rate = report["measures"].as_array().unwrap().iter().find(|m| m["key"] == "reoffending_rate").unwrap();
+    for (group, events) in [("treatment", 48), ("comparison", 66)] {
+        assert_eq!((&rate[group]["events"], &rate[group]["n"]), (&events.into(), &216.into()), "{group}");
+        assert!((rate[group]["value"].as_f64().unwrap() - f64::from(events) / 216.0).abs() < 0.005, "{group}");
+    }
+    let withheld = report["measures"].as_array().unwrap().iter().filter(|m| !m["withheld"].is_null()).count();
+    println!("rossi: 48 of 216 against 66 of 216; {withheld} of the measures withheld");
+
+    // The stored analysis, which nobody reads directly, holds the rates unrounded.
+    let stored: Value = one(
+        &mut lab.admin(),
+        &format!("SELECT result -> 'analysis' FROM jdl_pseudonymised.analysis WHERE request_id = {request}"),
+    );
+    println!("{:#}", stored["measures"][0]);
+
     let text: String = one(&mut ann, &format!("SELECT jdl_report_text({request})"));
-    println!("{text}");
+    assert!(text.contains("22% against 31%"), "{text}");
+    let html: String = one(&mut ann, &format!("SELECT jdl_report_html({request})"));
+    assert!(html.contains("22%") && html.contains("31%"));
+}
+
+#[test]
+fn the_rates_of_the_rossi_experiment_compare_as_r_says() {
+    let lab = Lab::new("rossi_r");
+    let row = lab.connect("ann").query_one("SELECT * FROM jdl_compare_rates(48, 216, 66, 216)", &[]).unwrap();
+    let reference = |function: &str, quantity: &str| -> f64 {
+        let line = REFERENCE
+            .lines()
+            .find(|line| {
+                line.starts_with(&format!("{function},rossi,")) && line.contains(&format!("}}\",{quantity},"))
+            })
+            .unwrap_or_else(|| panic!("no reference for {function} {quantity}"));
+        line.split("}\",").nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap()
+    };
+    let fields = [
+        ("difference", "diff_wald", "diff"),
+        ("difference_wald_low", "diff_wald", "conf_low"),
+        ("difference_wald_high", "diff_wald", "conf_high"),
+        ("difference_low", "diff_newcombe10", "conf_low"),
+        ("difference_high", "diff_newcombe10", "conf_high"),
+        ("p_value", "z_test_unpooled", "p_value"),
+        ("chi_square_p_value", "chisq_no_yates", "p_value"),
+        ("chi_square_yates_p_value", "chisq_yates", "p_value"),
+        ("fisher_p_value", "fisher", "p_value"),
+        ("risk_ratio", "risk_ratio_katz", "rr"),
+        ("risk_ratio_low", "risk_ratio_katz", "conf_low"),
+        ("risk_ratio_high", "risk_ratio_katz", "conf_high"),
+        ("odds_ratio", "odds_ratio_woolf", "or"),
+        ("odds_ratio_low", "odds_ratio_woolf", "conf_low"),
+        ("odds_ratio_high", "odds_ratio_woolf", "conf_high"),
+        ("number_needed_to_treat", "nnt", "nnt"),
+        ("number_needed_to_treat_low", "nnt", "newcombe_conf_low"),
+        ("number_needed_to_treat_high", "nnt", "newcombe_conf_high"),
+    ];
+    for (field, function, quantity) in fields {
+        let (ours, theirs) = (row.get::<_, f64>(field), reference(function, quantity));
+        assert!((ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0), "{field}: {ours}, R has {theirs}");
+    }
 }
