@@ -50,10 +50,7 @@ pub(super) fn improve(
     heartbeat: Heartbeat,
     out_of_time: &dyn Fn() -> bool,
 ) -> Result<(Pattern, bool)> {
-    let mut fixed = frame.withheld.clone();
-    for aim in aims {
-        fixed[aim.cell] = true;
-    }
+    let fixed = frame.hidden_anyway(aims);
     let mut search = Search { frame, aims, fixed, cuts: Vec::new(), best: start, heartbeat, out_of_time };
     search.line_cuts();
     let proven = search.relaxed_rounds()? || search.whole_rounds()?;
@@ -162,7 +159,7 @@ impl Search<'_> {
                     broken += 1;
                 }
             }
-            if let Some(found) = complete(self.frame, self.aims, hidden.clone(), self.heartbeat)?
+            if let Some(found) = complete(self.frame, self.aims, hidden.clone(), &[], None, self.heartbeat)?
                 && self.frame.cost_of(&found.hidden) < self.frame.cost_of(&self.best.hidden)
             {
                 self.best = found;

@@ -125,8 +125,8 @@ pub fn protect(
     let rounded = round_table(table, policy.rounding, keys)?;
     let frame = moves::Frame::new(table, policy, &rounded)?;
     let aims: Vec<moves::Aim> = needs.iter().map(|need| moves::Aim::new(need, table)).collect();
-    let mut pattern = secondary::protect(&frame, &aims, heartbeat)?;
-    let mut proven_optimal = frame.cost_of(&pattern.hidden) == frame.cost_of(&aimed(&frame, &aims));
+    let mut pattern = secondary::protect(&frame, &aims, heartbeat, out_of_time)?;
+    let mut proven_optimal = frame.cost_of(&pattern.hidden) == frame.cost_of(&frame.hidden_anyway(&aims));
     if policy.method == Method::Exact && policy.rounding == Rounding::None && !proven_optimal {
         (pattern, proven_optimal) = exact::improve(&frame, &aims, pattern, heartbeat, out_of_time)?;
     }
@@ -167,15 +167,6 @@ pub fn protect(
         proven_optimal,
     };
     Ok(Protected { values, status, needs, certificate, loss })
-}
-
-/// The cells that are hidden in any case.
-fn aimed(frame: &moves::Frame, aims: &[moves::Aim]) -> Vec<bool> {
-    let mut hidden = frame.withheld.clone();
-    for aim in aims {
-        hidden[aim.cell] = true;
-    }
-    hidden
 }
 
 impl Protected {

@@ -24,6 +24,8 @@ const NODES: u64 = 500;
 pub(super) struct Frame {
     /// The equations over the cells that can move at all, each term a cell and its sign.
     pub rows: Vec<Vec<(usize, i64)>>,
+    /// The numbers of the equations that each cell is in.
+    pub rows_of: Vec<Vec<usize>>,
     /// How far down a cell can go if it is hidden (at most 0), `None` for zeros that are always published.
     pub low: Vec<Option<i64>>,
     /// How far a published cell can be from its true value, both ways, because it is rounded.
@@ -107,7 +109,7 @@ impl Frame {
                 ((least - count).min(0), (most - count).max(0))
             })
             .collect();
-        let rows = layout
+        let rows: Vec<Vec<(usize, i64)>> = layout
             .rows()
             .iter()
             .map(|row| {
@@ -118,12 +120,51 @@ impl Frame {
             })
             .filter(|row| !row.is_empty())
             .collect();
-        Ok(Self { rows, low, slack, cost, may_hide, withheld })
+        let mut rows_of = vec![Vec::new(); layout.len()];
+        for (number, row) in rows.iter().enumerate() {
+            for (cell, _) in row {
+                rows_of[*cell].push(number);
+            }
+        }
+        Ok(Self { rows, rows_of, low, slack, cost, may_hide, withheld })
+    }
+
+    /// The cells that are hidden in any case: sensitive or withheld.
+    pub fn hidden_anyway(&self, aims: &[Aim]) -> Vec<bool> {
+        let mut hidden = self.withheld.clone();
+        for aim in aims {
+            hidden[aim.cell] = true;
+        }
+        hidden
     }
 
     /// What the hidden cells cost together.
     pub fn cost_of(&self, hidden: &[bool]) -> u64 {
         hidden.iter().zip(&self.cost).filter(|(hidden, _)| **hidden).map(|(_, cost)| cost).sum()
+    }
+
+    /// Whether publishing `cell` leaves a cell that `must_hide` alone in an equation, at once or after other cells that are
+    /// then known. This is quick to see, and most cells that are needed are needed for this.
+    pub fn gives_away(&self, cell: usize, hidden: &[bool], must_hide: &[bool]) -> bool {
+        if self.slack.iter().any(|slack| *slack != (0, 0)) {
+            return false;
+        }
+        let mut unknown = hidden.to_vec();
+        unknown[cell] = false;
+        let mut open = vec![cell];
+        while let Some(known) = open.pop() {
+            for row in &self.rows_of[known] {
+                let mut left = self.rows[*row].iter().map(|(cell, _)| *cell).filter(|cell| unknown[*cell]);
+                if let (Some(alone), None) = (left.next(), left.next()) {
+                    if must_hide[alone] {
+                        return true;
+                    }
+                    unknown[alone] = false;
+                    open.push(alone);
+                }
+            }
+        }
+        false
     }
 
     /// Whether the change of `cell` needs it to be hidden.
@@ -136,30 +177,19 @@ impl Frame {
         change.0.iter().all(|(cell, by)| hidden[*cell] || !self.shows(*cell, *by))
     }
 
-    /// A move among the hidden cells that meets the aim, if there is one that is whole and found in time.
+    /// The cheapest move that meets the aim, if there is one that is whole and found in time. Each cell may move at
+    /// its price for each unit; those without a price only as far as their rounding hides. At a price of zero for
+    /// hidden cells, the others that move are the cheapest cycle through the aim (Kelly, Golden and Assad 1992, "Cell
+    /// suppression: disclosure protection for sensitive tabular data", Networks 22).
     ///
     /// # Errors
     /// [`Error::Bug`] if the solver fails.
-    pub fn find(&self, hidden: &[bool], aim: Aim) -> Result<Option<Move>> {
-        self.search(hidden, aim, None)
-    }
-
-    /// The cheapest move that meets the aim: hidden cells move for nothing, every other cell at `weight` for each
-    /// unit that it changes. The cells it needs hidden are a cycle through the aim (Kelly, Golden and Assad 1992,
-    /// "Cell suppression: disclosure protection for sensitive tabular data", Networks 22).
-    ///
-    /// # Errors
-    /// [`Error::Bug`] if the solver fails.
-    pub fn find_cheapest(&self, hidden: &[bool], aim: Aim, weight: &[f64]) -> Result<Option<Move>> {
-        self.search(hidden, aim, Some(weight))
-    }
-
-    fn search(&self, hidden: &[bool], aim: Aim, weight: Option<&[f64]>) -> Result<Option<Move>> {
-        let up = self.search_one_way(hidden, aim.cell, aim.room, weight)?;
-        if aim.up_only || (up.is_some() && weight.is_none()) {
+    pub fn find(&self, price: &[Option<f64>], aim: Aim) -> Result<Option<Move>> {
+        let up = self.find_one_way(price, aim.cell, aim.room)?;
+        if aim.up_only || up.as_ref().is_some_and(|(_, cost)| *cost <= 0.0) {
             return Ok(up.map(|(change, _)| change));
         }
-        let down = self.search_one_way(hidden, aim.cell, -aim.room, weight)?;
+        let down = self.find_one_way(price, aim.cell, -aim.room)?;
         Ok(match (up, down) {
             (Some(up), Some(down)) if down.1 < up.1 => Some(down.0),
             (Some(up), _) => Some(up.0),
@@ -167,30 +197,24 @@ impl Frame {
         })
     }
 
-    fn search_one_way(
-        &self,
-        hidden: &[bool],
-        cell: usize,
-        room: i64,
-        weight: Option<&[f64]>,
-    ) -> Result<Option<(Move, f64)>> {
+    fn find_one_way(&self, price: &[Option<f64>], cell: usize, room: i64) -> Result<Option<(Move, f64)>> {
         if self.low[cell].is_none_or(|low| room < low) {
             return Ok(None);
         }
-        let relaxed = Search { frame: self, hidden, cell, room, weight, whole: false }.solve()?;
+        let relaxed = Search { frame: self, price, cell, room, whole: false }.solve()?;
         let Some(Found { values, cost }) = relaxed else { return Ok(None) };
         // A vertex with halves or thirds is whole when it is taken two or three times over.
         for times in [1, 2, 3, 4, 6] {
-            if let Some(change) = self.whole(&values, f64::from(times), hidden, weight.is_some()) {
+            if let Some(change) = self.whole(&values, f64::from(times), price) {
                 return Ok(Some((change, cost)));
             }
         }
-        let whole = Search { frame: self, hidden, cell, room, weight, whole: true }.solve()?;
-        Ok(whole.and_then(|found| Some((self.whole(&found.values, 1.0, hidden, weight.is_some())?, found.cost))))
+        let whole = Search { frame: self, price, cell, room, whole: true }.solve()?;
+        Ok(whole.and_then(|found| Some((self.whole(&found.values, 1.0, price)?, found.cost))))
     }
 
     /// The values times `times` as a move, if they are whole and keep every rule.
-    fn whole(&self, values: &[(usize, f64)], times: f64, hidden: &[bool], may_hide_more: bool) -> Option<Move> {
+    fn whole(&self, values: &[(usize, f64)], times: f64, price: &[Option<f64>]) -> Option<Move> {
         let mut change = Vec::new();
         for (cell, value) in values {
             let value = value * times;
@@ -201,8 +225,7 @@ impl Frame {
             if by == 0 {
                 continue;
             }
-            let hideable = hidden[*cell] || (may_hide_more && self.may_hide[*cell]);
-            if self.low[*cell].is_none_or(|low| by < low) || (!hideable && self.shows(*cell, by)) {
+            if self.low[*cell].is_none_or(|low| by < low) || (price[*cell].is_none() && self.shows(*cell, by)) {
                 return None;
             }
             change.push((*cell, by));
@@ -224,10 +247,9 @@ struct Found {
 /// One linear (or whole-number) program for a move.
 struct Search<'a> {
     frame: &'a Frame,
-    hidden: &'a [bool],
+    price: &'a [Option<f64>],
     cell: usize,
     room: i64,
-    weight: Option<&'a [f64]>,
     whole: bool,
 }
 
@@ -235,7 +257,7 @@ impl Search<'_> {
     /// `None` if there is no move.
     fn solve(&self) -> Result<Option<Found>> {
         let mut problem = Problem::new(OptimizationDirection::Minimize);
-        let mut variables: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); self.hidden.len()];
+        let mut variables: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); self.price.len()];
         for (cell, variables) in variables.iter_mut().enumerate() {
             let Some(low) = self.frame.low[cell] else { continue };
             let (least, most) = if cell == self.cell {
@@ -243,7 +265,7 @@ impl Search<'_> {
             } else {
                 (low, FAR)
             };
-            if self.hidden[cell] {
+            if self.price[cell] == Some(0.0) {
                 variables.push((self.variable(&mut problem, 0.0, least, most), 1.0));
                 continue;
             }
@@ -251,12 +273,10 @@ impl Search<'_> {
             if (down, up) != (0, 0) {
                 variables.push((self.variable(&mut problem, 0.0, down, up), 1.0));
             }
-            if let Some(weight) = self.weight
-                && self.frame.may_hide[cell]
-            {
-                variables.push((self.variable(&mut problem, weight[cell], 0, FAR), 1.0));
+            if let Some(price) = self.price[cell] {
+                variables.push((self.variable(&mut problem, price, 0, FAR), 1.0));
                 if low < 0 {
-                    variables.push((self.variable(&mut problem, weight[cell], 0, -low), -1.0));
+                    variables.push((self.variable(&mut problem, price, 0, -low), -1.0));
                 }
             }
         }

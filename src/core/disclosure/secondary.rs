@@ -19,33 +19,73 @@ pub(super) struct Pattern {
     pub proof: Vec<usize>,
 }
 
+/// How often the refinement goes over all further cells, at most.
+const PASSES: usize = 2;
+
 /// A pattern that protects all aims.
 ///
 /// # Errors
 /// [`Error::InvalidInput`] if a cell that must be hidden may not be, or what must stay published leaves no protection.
-pub(super) fn protect(frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Result<Pattern> {
-    let mut hidden = frame.withheld.clone();
-    for aim in aims {
-        if !frame.may_hide[aim.cell] {
-            return Err(Error::invalid("keep", "names a cell that must be hidden now; withdraw the earlier release"));
-        }
-        hidden[aim.cell] = true;
+pub(super) fn protect(
+    frame: &Frame,
+    aims: &[Aim],
+    heartbeat: Heartbeat,
+    out_of_time: &dyn Fn() -> bool,
+) -> Result<Pattern> {
+    if aims.iter().any(|aim| !frame.may_hide[aim.cell]) {
+        return Err(Error::invalid("keep", "names a cell that must be hidden now; withdraw the earlier release"));
     }
-    complete(frame, aims, hidden, heartbeat)?
-        .ok_or_else(|| Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden"))
+    let fixed = frame.hidden_anyway(aims);
+    let mut best = complete(frame, aims, fixed.clone(), &[], None, heartbeat)?
+        .ok_or_else(|| Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden"))?;
+    // Ruin and recreate: publish a further cell for good and its equations' further cells for the time being, and see
+    // whether something cheaper grows back.
+    for _ in 0..PASSES {
+        let before = frame.cost_of(&best.hidden);
+        for cell in 0..fixed.len() {
+            if fixed[cell] || !best.hidden[cell] {
+                continue;
+            }
+            if out_of_time() {
+                return Ok(best);
+            }
+            let mut hidden = best.hidden.clone();
+            for (near, _) in frame.rows_of[cell].iter().flat_map(|row| &frame.rows[*row]) {
+                hidden[*near] = fixed[*near];
+            }
+            if let Some(found) = complete(frame, aims, hidden, &best.moves, Some(cell), heartbeat)?
+                && frame.cost_of(&found.hidden) < frame.cost_of(&best.hidden)
+            {
+                best = found;
+            }
+        }
+        if frame.cost_of(&best.hidden) == before {
+            break;
+        }
+    }
+    Ok(best)
 }
 
-/// Hides what more it takes to protect all aims and un-hides what is hidden in vain; `None` if nothing suffices.
+/// Hides what more it takes to protect all aims, but not `without`, and un-hides what is hidden in vain; `None` if
+/// nothing suffices. Of the `known` moves those are used that stay among the hidden cells.
 pub(super) fn complete(
     frame: &Frame,
     aims: &[Aim],
     mut hidden: Vec<bool>,
+    known: &[Move],
+    without: Option<usize>,
     heartbeat: Heartbeat,
 ) -> Result<Option<Pattern>> {
-    let weight: Vec<f64> = frame.cost.iter().map(|cost| *cost as f64).collect();
+    let mut price: Vec<Option<f64>> = (0..hidden.len())
+        .map(|cell| match (hidden[cell], frame.may_hide[cell]) {
+            (true, _) => Some(0.0),
+            (_, true) if Some(cell) != without => Some(frame.cost[cell] as f64),
+            _ => None,
+        })
+        .collect();
     let mut order: Vec<usize> = (0..aims.len()).collect();
     order.sort_by_key(|number| (std::cmp::Reverse(aims[*number].room), aims[*number].cell));
-    let mut moves: Vec<Move> = Vec::new();
+    let mut moves: Vec<Move> = known.iter().filter(|change| frame.is_unseen(change, &hidden)).cloned().collect();
     let mut proof = vec![usize::MAX; aims.len()];
     for number in order {
         heartbeat();
@@ -54,9 +94,12 @@ pub(super) fn complete(
             proof[number] = known;
             continue;
         }
-        let Some(change) = frame.find_cheapest(&hidden, aim, &weight)? else { return Ok(None) };
+        let Some(change) = frame.find(&price, aim)? else { return Ok(None) };
         for (cell, by) in &change.0 {
-            hidden[*cell] |= frame.shows(*cell, *by);
+            if !hidden[*cell] && frame.shows(*cell, *by) {
+                hidden[*cell] = true;
+                price[*cell] = Some(0.0);
+            }
         }
         proof[number] = moves.len();
         moves.push(change);
@@ -69,18 +112,28 @@ pub(super) fn complete(
 impl Pattern {
     /// Un-hides what is hidden in vain.
     pub fn clean_up(&mut self, frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Result<()> {
-        let mut fixed = frame.withheld.clone();
-        for aim in aims {
-            fixed[aim.cell] = true;
-        }
+        let fixed = frame.hidden_anyway(aims);
         let mut further: Vec<usize> =
             (0..self.hidden.len()).filter(|cell| self.hidden[*cell] && !fixed[*cell]).collect();
         further.sort_by_key(|cell| (std::cmp::Reverse(frame.cost[*cell]), *cell));
+        let mut sensitive = vec![false; self.hidden.len()];
+        for aim in aims {
+            sensitive[aim.cell] = true;
+        }
+        // Moves that do without the further cells leave more of them to un-hide.
+        let mut prices: Vec<Option<f64>> = (0..self.hidden.len())
+            .map(|cell| self.hidden[cell].then(|| if fixed[cell] { 0.0 } else { frame.cost[cell] as f64 }))
+            .collect();
         for cell in further {
             heartbeat();
+            if frame.gives_away(cell, &self.hidden, &sensitive) {
+                continue;
+            }
             self.hidden[cell] = false;
-            if !self.repair(frame, aims, heartbeat)? {
+            let price = prices[cell].take();
+            if !self.repair(frame, aims, &prices, heartbeat)? {
                 self.hidden[cell] = true;
+                prices[cell] = price;
             }
         }
         self.prune();
@@ -89,7 +142,7 @@ impl Pattern {
 
     /// Finds a move for each aim whose move no longer goes unseen. Leaves everything as it was and says `false` if one
     /// has none.
-    fn repair(&mut self, frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Result<bool> {
+    fn repair(&mut self, frame: &Frame, aims: &[Aim], prices: &[Option<f64>], heartbeat: Heartbeat) -> Result<bool> {
         let mut unseen: Vec<bool> = self.moves.iter().map(|change| frame.is_unseen(change, &self.hidden)).collect();
         let before = (self.moves.len(), self.proof.clone());
         for (number, aim) in aims.iter().enumerate() {
@@ -102,7 +155,7 @@ impl Pattern {
                 Some(known) => known,
                 None => {
                     heartbeat();
-                    let Some(change) = frame.find(&self.hidden, *aim)? else {
+                    let Some(change) = frame.find(prices, *aim)? else {
                         self.moves.truncate(before.0);
                         self.proof = before.1;
                         return Ok(false);
