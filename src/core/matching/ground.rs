@@ -7,7 +7,7 @@ use crate::matching::design::Design;
 use crate::matching::frame::Frame;
 use crate::matching::nearest::Market;
 use crate::matching::optimal;
-use crate::matching::options::{Discard, Distance, Estimand, Link, Method, Plan, Width};
+use crate::matching::options::{ABSOLUTE_RADIUS, Discard, Distance, Estimand, Link, Method, Plan, Width};
 use crate::matching::propensity::{self, Fit};
 use crate::matching::result::{CaliperWidth, Overlap};
 use crate::number::{Heartbeat, pairwise_sum};
@@ -118,7 +118,11 @@ impl<'a> Ground<'a> {
         for caliper in &self.plan.calipers {
             let Some(name) = &caliper.name else {
                 let score = self.score.as_deref().ok_or_else(|| Error::Bug("a caliper on no score".to_owned()))?;
+                let looks_like_a_probability = score.iter().all(|s| (0.0..=1.0).contains(s));
                 let width = match caliper.width {
+                    Width::Raw(_) if self.plan.method == Method::Radius && looks_like_a_probability => {
+                        return Err(Error::invalid("caliper", ABSOLUTE_RADIUS));
+                    }
                     Width::Raw(width) => width,
                     Width::Deviations(deviations) => deviations * deviation(score, kept),
                     Width::Smallest => optimal::smallest_caliper(&self.market(), score),

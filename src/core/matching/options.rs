@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::matching::propensity::{FitOptions, Separation};
@@ -214,14 +215,25 @@ impl MatchOptions {
     /// assert!(error.contains("`caliper`"));
     /// ```
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| {
+        let value: Value = serde_json::from_str(text).map_err(|error| Error::invalid("options", error.to_string()))?;
+        Self::from_value(value)
+    }
+
+    /// Reads options from a parsed JSON object.
+    ///
+    /// # Errors
+    /// As [`MatchOptions::from_json`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        if !value.is_object() {
+            return Err(Error::invalid("options", "must be a JSON object"));
+        }
+        serde_json::from_value(value).map_err(|error| {
             let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or_default();
             // What serde says of values that may take several shapes helps nobody.
             let rule = match message.rsplit(' ').next() {
                 Some("CaliperWidths") => "\"caliper\" must be a number, an object of numbers by name, or \"smallest\"",
                 Some("OneOrEach") => "\"std_caliper\" must be true, false or an object of them by name",
-                _ => message,
+                _ => &message,
             };
             Error::invalid("options", rule)
         })
