@@ -2,94 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, missing_docs, reason = "tests may fail loudly")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+#[path = "matching_data.rs"]
+mod data;
 
-use jdl_core::matching::{
-    Cell, Comparison, Frame, FrameBuilder, Kind, MatchOptions, Matching, match_controls, propensity,
-};
-
-/// Data set, treatment column, covariates of the formula.
-const SETS: [(&str, &str, &str); 4] = [
-    ("lalonde", "treat", "age educ race married nodegree re74 re75"),
-    ("nsw_cps", "treat", "age educ black hisp marr nodegree re74 re75"),
-    ("recid", "workprg", "black alcohol drugs super married felon property person priors educ rules age tserved"),
-    ("rossi", "fin", "age race wexp mar paro prio educ"),
-];
-
-fn file(name: &str) -> Option<String> {
-    fs::read_to_string(format!("{}/../../tests/data/matching/{name}", env!("CARGO_MANIFEST_DIR"))).ok()
-}
-
-fn table(name: &str) -> (Vec<String>, Vec<Vec<String>>) {
-    let text = file(name).unwrap();
-    let mut lines = text.lines().map(|line| line.split(',').map(|c| c.trim().to_owned()).collect::<Vec<String>>());
-    (lines.next().unwrap(), lines.collect())
-}
-
-/// The frame of a data set, with MatchIt's own score as a further column `score` if asked for.
-fn frame(set: &str, score: Option<&str>) -> Frame {
-    let (_, treatment, covariates) = SETS.iter().find(|s| s.0 == set).unwrap();
-    let (head, rows) = table(&format!("data/{set}.csv"));
-    let at = |name: &str| head.iter().position(|h| h == name).unwrap();
-    let mut kinds: Vec<(&str, Kind)> = covariates
-        .split(' ')
-        .map(|c| (c, if rows[0][at(c)].parse::<f64>().is_ok() { Kind::Numeric } else { Kind::Text }))
-        .collect();
-    let columns: Vec<usize> = kinds.iter().map(|(name, _)| at(name)).collect();
-    let scores = score.map(|score| {
-        let (head, rows) = table(&format!("propensity/{set}.csv"));
-        let at = head.iter().position(|h| h == score).unwrap();
-        rows.iter().map(|r| r[at].parse().unwrap()).collect::<Vec<f64>>()
-    });
-    if score.is_some() {
-        kinds.push(("score", Kind::Numeric));
-    }
-    let mut builder = FrameBuilder::new(&kinds).unwrap();
-    for (number, row) in rows.iter().enumerate() {
-        let mut cells: Vec<Cell<'_>> = columns
-            .iter()
-            .zip(&kinds)
-            .map(|(&at, (_, kind))| match kind {
-                Kind::Numeric => Cell::Number(row[at].parse().unwrap()),
-                Kind::Text => Cell::Text(&row[at]),
-            })
-            .collect();
-        cells.extend(scores.as_ref().map(|s| Cell::Number(s[number])));
-        builder.push_row(row[at("id")].parse().unwrap(), row[at(treatment)] == "1", &cells).unwrap();
-    }
-    builder.finish().unwrap()
-}
-
-/// Expected values by configuration, quantity and key.
-fn expected(set: &str) -> BTreeMap<(String, String, String), f64> {
-    let (_, rows) = table("expected.csv");
-    let rows = rows.into_iter().filter(|row| row[0] == set);
-    rows.map(|row| ((row[1].clone(), row[2].clone(), row[3].clone()), row[4].parse().unwrap_or(f64::NAN))).collect()
-}
-
-fn configs() -> Vec<(String, String, serde_json::Value)> {
-    let all: Vec<serde_json::Value> = serde_json::from_str(&file("configs.json").unwrap()).unwrap();
-    all.iter()
-        .map(|c| (c["dataset"].as_str().unwrap().into(), c["config"].as_str().unwrap().into(), c["options"].clone()))
-        .collect()
-}
-
-type Pairs = BTreeSet<(i64, i64)>;
-
-/// (treated, control) of a configuration.
-fn reference_pairs(set: &str, config: &str, atc: bool) -> Option<(Pairs, Vec<f64>)> {
-    file(&format!("matches/{set}.{config}.pairs.csv"))?;
-    let (head, rows) = table(&format!("matches/{set}.{config}.pairs.csv"));
-    let number = |text: &String| text.parse::<i64>().unwrap();
-    let pairs = rows.iter().map(|r| (number(&r[0]), number(&r[2]))).map(|(f, o)| if atc { (o, f) } else { (f, o) });
-    let distances = if head.len() > 3 { rows.iter().map(|r| r[3].parse().unwrap()).collect() } else { Vec::new() };
-    Some((pairs.collect(), distances))
-}
-
-fn pairs(matching: &Matching) -> Pairs {
-    matching.pairs.iter().map(|p| (p.treated_id, p.control_id)).collect()
-}
+use data::*;
+use jdl_core::matching::{MatchOptions, propensity};
 
 /// Distances are MatchIt's up to the last bits of a coordinate, and several controls are often equally distant: the pairs themselves are
 /// not compared, but the rule behind them is, in `matching_columns.rs`.
@@ -102,17 +19,6 @@ const BY_COLUMNS: [&str; 7] = [
     "nn_scaled_euclid",
     "nn_robust_mahal",
 ];
-
-fn run(set: &str, score: Option<&str>, options: &serde_json::Value) -> (Frame, Matching) {
-    let frame = frame(set, score);
-    let options = MatchOptions::from_json(&options.to_string()).unwrap();
-    let matching = match_controls(&frame, &options, &|| {}).unwrap();
-    (frame, matching)
-}
-
-fn close(found: f64, wanted: f64, tolerance: f64) -> bool {
-    (found - wanted).abs() <= tolerance * wanted.abs().max(1.0)
-}
 
 #[test]
 fn coefficients_errors_deviance_iterations_and_scores_are_those_of_glm() {
@@ -183,47 +89,8 @@ fn weights_balance_counts_and_calipers_are_matchits() {
             continue;
         }
         let (frame, matching) = run(&set, None, &options);
-        let (_, rows) = table(&format!("matches/{set}.{config}.weights.csv"));
-        let weights: BTreeMap<i64, f64> = rows.iter().map(|r| (r[0].parse().unwrap(), r[1].parse().unwrap())).collect();
-        for (id, &weight) in frame.ids().iter().zip(&matching.weights) {
-            assert!(close(weight, weights.get(id).copied().unwrap_or(0.0), 1e-12), "{set} {config}");
-        }
-        for ((of, quantity, key), &wanted) in expected(&set).iter().filter(|((of, _, _), _)| *of == config) {
-            let what = format!("{of} {quantity} {key} of {set}");
-            let found = if let Some((table, statistic)) = quantity.split_once(':') {
-                let row = matching.balance.iter().find(|row| row.name == *key).unwrap();
-                let side = if table == "balance_all" { row.all } else { row.matched.unwrap() };
-                statistic_of(&side, row.pair_distance, statistic)
-            } else if quantity == "caliper_abs" {
-                matching.calipers.iter().find(|c| c.name == *key).unwrap().width
-            } else if let ("n", Some((count, group))) = (quantity.as_str(), key.split_once('|')) {
-                let group = if group == "Treated" { matching.treated } else { matching.control };
-                match count {
-                    "Matched (ESS)" => group.effective,
-                    "Matched" => group.matched as f64,
-                    "Unmatched" => group.unmatched as f64,
-                    "Discarded" => group.discarded as f64,
-                    _ => group.all as f64,
-                }
-            } else {
-                continue;
-            };
-            assert!(close(found, wanted, 1e-9), "{what}: {found}, not {wanted}");
-            values += 1;
-        }
+        same_weights(&set, &config, &frame, &matching.weights, 1e-12);
+        values += same_summary(&set, &config, &matching, 1e-9);
     }
     assert!(values > 5_000, "{values} values compared");
-}
-
-fn statistic_of(side: &Comparison, pair_distance: Option<f64>, statistic: &str) -> f64 {
-    match statistic {
-        "Means Treated" => side.mean_treated,
-        "Means Control" => side.mean_control,
-        "Std. Mean Diff." => side.smd,
-        "Var. Ratio" => side.variance_ratio.unwrap(),
-        "eCDF Mean" => side.ecdf_mean,
-        "eCDF Max" => side.ecdf_max,
-        "Std. Pair Dist." => pair_distance.unwrap(),
-        other => panic!("unknown statistic {other}"),
-    }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::matching::design::{CHUNK, Design};
 use crate::matching::options::Estimand;
+use crate::matching::order::ordered;
 use crate::number::{Heartbeat, pairwise_sum};
 
 /// Differences smaller than this (the square root of the machine's precision, as in R) are not divided.
@@ -116,8 +117,8 @@ pub(crate) fn worst(compared: &Compared<'_>, design: &Design<'_>) -> Option<(Str
         .into_par_iter()
         .map(|term| {
             let values = design.column(term);
-            let [raw, matched] = compared.moments(&values);
             let binary = is_binary(&values);
+            let [raw, matched] = compared.moments(&values, binary);
             matched.iter().all(|sums| sums.weight > 0.0).then(|| {
                 let difference = matched[1].mean() - matched[0].mean();
                 if difference.abs() <= TINY {
@@ -166,7 +167,7 @@ impl Sums {
 impl Compared<'_> {
     fn row(&self, name: String, values: &[f64]) -> BalanceRow {
         let binary = is_binary(values);
-        let [raw, matched] = self.moments(values);
+        let [raw, matched] = self.moments(values, binary);
         let [ecdf_raw, ecdf_matched] = if binary { [None, None] } else { self.ecdf(values) };
         let spread = self.spread(&raw, binary);
         let compare = |sums: &[Sums; 2], ecdf: Option<(f64, f64)>| {
@@ -197,8 +198,8 @@ impl Compared<'_> {
         BalanceRow { name, all, matched, pair_distance, light }
     }
 
-    /// Sums of controls and treated, unweighted and weighted, squares about the means.
-    fn moments(&self, values: &[f64]) -> [[Sums; 2]; 2] {
+    /// Sums of controls and treated, unweighted and weighted; squares about the means, which 0/1 columns do not need.
+    fn moments(&self, values: &[f64], binary: bool) -> [[Sums; 2]; 2] {
         let pass = |about: Option<[[f64; 2]; 2]>| {
             let mut total = [[Sums::default(); 2]; 2];
             for start in (0..values.len()).step_by(CHUNK) {
@@ -222,6 +223,9 @@ impl Compared<'_> {
             total
         };
         let first = pass(None);
+        if binary {
+            return first;
+        }
         pass(Some(first.map(|side| side.map(|sums| if sums.weight > 0.0 { sums.mean() } else { 0.0 }))))
     }
 
@@ -240,97 +244,77 @@ impl Compared<'_> {
         ((raw[0].weight * control + raw[1].weight * treated) / n).sqrt()
     }
 
-    /// Mean and largest distance of the cumulative distributions over all distinct values, unweighted and weighted; `None` for a side without weights.
+    /// Mean and largest distance of the cumulative distributions over all distinct values, unweighted and weighted; `None` for a side where a
+    /// group has no weight.
     fn ecdf(&self, values: &[f64]) -> [Option<(f64, f64)>; 2] {
-        let totals = self.group_weights();
-        // What each row adds to F_treated - F_control, unweighted and weighted.
-        let share = |row: usize| {
-            let group = usize::from(self.treated[row]);
-            let sign = if self.treated[row] { 1.0 } else { -1.0 };
-            let part = |side: usize, weight: f64| {
-                if totals[side][group] > 0.0 { sign * weight / totals[side][group] } else { 0.0 }
-            };
-            [part(0, 1.0), part(1, self.weights[row])]
-        };
-        let mut curve = Curve::default();
-        in_order(values, share, |step| curve.add(step));
-        let side = |at: usize| {
-            let someone = totals[at].iter().all(|&w| w > 0.0);
-            someone.then(|| (curve.sum[at] / curve.points as f64, curve.largest[at]))
-        };
-        [side(0), side(1)]
-    }
-
-    fn group_weights(&self) -> [[f64; 2]; 2] {
         let mut totals = [[0.0; 2]; 2];
         for (&treated, &weight) in self.treated.iter().zip(self.weights) {
             totals[0][usize::from(treated)] += 1.0;
             totals[1][usize::from(treated)] += weight;
         }
-        totals
+        // Below each value: controls and treated, unweighted and weighted.
+        let mut below = [[0.0; 2]; 2];
+        let (mut sum, mut largest, mut points) = ([0.0; 2], [0.0_f64; 2], 0_u32);
+        in_order(values, self, |here: [[f64; 2]; 2]| {
+            points += 1;
+            for side in 0..2 {
+                below[side][0] += here[side][0];
+                below[side][1] += here[side][1];
+                let height = (below[side][1] / totals[side][1] - below[side][0] / totals[side][0]).abs();
+                sum[side] += height;
+                largest[side] = largest[side].max(height);
+            }
+        });
+        [0, 1].map(|side| totals[side].iter().all(|&w| w > 0.0).then(|| (sum[side] / f64::from(points), largest[side])))
     }
 }
 
-/// The difference of two cumulative distributions, walked from left to right.
-#[derive(Default)]
-struct Curve {
-    height: [f64; 2],
-    sum: [f64; 2],
-    largest: [f64; 2],
-    points: usize,
-}
-
-impl Curve {
-    fn add(&mut self, step: [f64; 2]) {
-        self.points += 1;
-        for (side, step) in step.into_iter().enumerate() {
-            self.height[side] += step;
-            self.sum[side] += self.height[side].abs();
-            self.largest[side] = self.largest[side].max(self.height[side].abs());
-        }
-    }
-}
-
-/// Calls `at_value` for each distinct value in ascending order with the sum of `share` over the rows that have it.
+/// Calls `at_value` for each distinct value in ascending order with the rows that have it: controls and treated, unweighted and weighted.
 ///
-/// Small whole numbers are counted into cells; others are sorted, by 32 bits with the row behind them where that is exact.
-fn in_order(values: &[f64], share: impl Fn(usize) -> [f64; 2], mut at_value: impl FnMut([f64; 2])) {
+/// Small whole numbers are counted into cells. Of others the rows without a weight are sorted as bare numbers, group by group, those with
+/// a weight together with it, and the three are merged, so that memory is read in its order.
+fn in_order(values: &[f64], compared: &Compared<'_>, mut at_value: impl FnMut([[f64; 2]; 2])) {
     const CELLS: f64 = 65_536.0;
+    let rows = || values.iter().zip(compared.treated.iter().map(|&t| usize::from(t)).zip(compared.weights));
     let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &x| (l.min(x), h.max(x)));
     if high - low < CELLS && values.iter().all(|x| x.fract() == 0.0) {
-        let mut cells = vec![([0.0; 2], false); (high - low) as usize + 1];
-        for (row, &value) in values.iter().enumerate() {
+        let mut cells = vec![[[0.0; 2]; 2]; (high - low) as usize + 1];
+        for (value, (group, weight)) in rows() {
             let cell = &mut cells[(value - low) as usize];
-            let [a, b] = share(row);
-            *cell = ([cell.0[0] + a, cell.0[1] + b], true);
+            cell[0][group] += 1.0;
+            cell[1][group] += weight;
         }
-        cells.into_iter().filter(|cell| cell.1).for_each(|cell| at_value(cell.0));
+        cells.into_iter().filter(|cell| cell[0][0] + cell[0][1] > 0.0).for_each(at_value);
         return;
     }
-    let mut group: Option<(f64, [f64; 2])> = None;
-    let mut visit = |row: usize| {
-        let [a, b] = share(row);
-        match &mut group {
-            Some((value, sum)) if value.total_cmp(&values[row]).is_eq() => *sum = [sum[0] + a, sum[1] + b],
-            _ => {
-                if let Some((_, sum)) = group.replace((values[row], [a, b])) {
-                    at_value(sum);
-                }
+    let (mut unused, mut used) = ([Vec::new(), Vec::new()], Vec::new());
+    for (&value, (group, &weight)) in rows() {
+        if weight > 0.0 {
+            used.push((ordered(value), group, weight));
+        } else {
+            unused[group].push(ordered(value));
+        }
+    }
+    unused.par_iter_mut().for_each(|keys| keys.sort_unstable());
+    used.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
+    let mut heads = [0; 2];
+    let mut used = used.into_iter().peekable();
+    loop {
+        let next = |group: usize| unused[group].get(heads[group]).copied();
+        let candidates = [next(0), next(1), used.peek().map(|u| u.0)];
+        let Some(value) = candidates.into_iter().flatten().min() else { return };
+        let mut here = [[0.0; 2]; 2];
+        for group in 0..2 {
+            while unused[group].get(heads[group]) == Some(&value) {
+                heads[group] += 1;
+                here[0][group] += 1.0;
             }
         }
-    };
-    if values.iter().all(|&x| f64::from(x as f32).total_cmp(&x).is_eq()) {
-        let mut keys: Vec<u64> =
-            values.iter().enumerate().map(|(row, &x)| u64::from(ordered(x as f32)) << 32 | row as u64).collect();
-        keys.sort_unstable();
-        keys.iter().for_each(|key| visit((key & 0xffff_ffff) as usize));
-    } else {
-        let mut order: Vec<(f64, u32)> = values.iter().enumerate().map(|(row, &x)| (x, row as u32)).collect();
-        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        order.iter().for_each(|&(_, row)| visit(row as usize));
-    }
-    if let Some((_, sum)) = group {
-        at_value(sum);
+        while let Some((_, group, weight)) = used.next_if(|u| u.0 == value) {
+            here[0][group] += 1.0;
+            here[1][group] += weight;
+        }
+        at_value(here);
     }
 }
 
@@ -339,8 +323,44 @@ fn is_binary(values: &[f64]) -> bool {
     values.iter().all(|x| matches!(x, 0.0 | 1.0))
 }
 
-/// Bits that order as the numbers do.
-fn ordered(x: f32) -> u32 {
-    let bits = x.to_bits();
-    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compared<'a>(treated: &'a [bool], weights: &'a [f64]) -> Compared<'a> {
+        Compared { treated, weights, pairs: &[], estimand: Estimand::Att }
+    }
+
+    #[test]
+    fn the_lights_change_at_five_and_ten_percent() {
+        let lights = [0.05, -0.0501, 0.1, -0.1001].map(Light::of);
+        assert_eq!(lights, [Light::Green, Light::Amber, Light::Amber, Light::Red]);
+    }
+
+    #[test]
+    fn a_row_by_hand() {
+        // Treated 1, 3; controls 1, 2, 6 of which the first weighs 2 and the last nothing.
+        let treated = [true, true, false, false, false];
+        let weights = [1.0, 1.0, 2.0, 1.0, 0.0];
+        let row = compared(&treated, &weights).row("x".into(), &[1.0, 3.0, 1.0, 2.0, 6.0]);
+        assert_eq!((row.all.mean_treated, row.all.mean_control), (2.0, 3.0));
+        assert_eq!(row.all.smd, -1.0 / 2.0_f64.sqrt());
+        assert_eq!(row.all.variance_ratio, Some(2.0 / 7.0));
+        // After the values 1, 2, 3, 6: 1/2 - 1/3, 1/2 - 2/3, 1 - 2/3, 0.
+        assert!((row.all.ecdf_mean - (4.0 / 6.0) / 4.0).abs() < 1e-15);
+        assert!((row.all.ecdf_max - 1.0 / 3.0).abs() < 1e-15);
+        let matched = row.matched.unwrap();
+        assert!((matched.mean_control - 4.0 / 3.0).abs() < 1e-15);
+        assert_eq!(row.light, Light::Red);
+    }
+
+    #[test]
+    fn counting_whole_numbers_and_sorting_fractions_give_the_same_distributions() {
+        let treated: Vec<bool> = (0..500).map(|i| i % 3 == 0).collect();
+        let weights: Vec<f64> = (0..500).map(|i| f64::from(i % 5)).collect();
+        let whole: Vec<f64> = (0..500).map(|i| f64::from((i * i) % 37) - 9.0).collect();
+        let fine: Vec<f64> = whole.iter().map(|x| 1.0 + x * f64::EPSILON).collect();
+        let compared = compared(&treated, &weights);
+        assert_eq!(compared.ecdf(&whole), compared.ecdf(&fine));
+    }
 }

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::matching::design::Design;
-use crate::matching::linear::{Cholesky, generalised_inverse, pivoted_cholesky_rows};
+use crate::matching::linear::{Cholesky, generalised_inverse, independent_columns, pivoted_cholesky_rows};
 use crate::matching::options::Metric;
+use crate::matching::order::sorted_rows;
 use crate::number::pairwise_sum;
 
 /// Rows as points, `width` numbers each.
@@ -106,10 +107,12 @@ fn covariance(columns: &[Vec<f64>], rows: &[usize], groups: &[u8]) -> Vec<f64> {
         .collect()
 }
 
-/// The inverse where the determinant is above 1e-8, else the generalised inverse (MatchIt's rule).
+/// The inverse, or the generalised inverse if a column depends on the others (all levels of a factor do). (MatchIt decides by the size of the
+/// determinant, which depends on the scale of the columns.)
 fn inverse(covariance: &[f64], width: usize) -> Vec<f64> {
+    let regular = independent_columns(covariance, width, 1e-10).into_iter().all(|independent| independent);
     match Cholesky::new(covariance, width, "the covariance of the covariates") {
-        Ok(factor) if factor.ln_determinant(f64::ln) > -8.0 * std::f64::consts::LN_10 => factor.inverse(),
+        Ok(factor) if regular => factor.inverse(),
         _ => generalised_inverse(covariance, width, 1e-8),
     }
 }
@@ -126,7 +129,7 @@ fn standardise(column: &mut [f64]) {
 
 /// Ranks from 1, equal values sharing their mean rank.
 fn ranks(column: &[f64]) -> Vec<f64> {
-    let order = crate::matching::nearest::sorted_rows(column);
+    let order = sorted_rows(column);
     let mut ranks = vec![0.0; column.len()];
     let mut below = 0;
     for tied in order.chunk_by(|&a, &b| column[a as usize].total_cmp(&column[b as usize]).is_eq()) {

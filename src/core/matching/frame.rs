@@ -103,6 +103,15 @@ impl Packed {
         out
     }
 
+    fn truncate(&mut self, rows: usize) {
+        match self {
+            Self::U8(v) => v.truncate(rows),
+            Self::I32(v) => v.truncate(rows),
+            Self::F32(v) => v.truncate(rows),
+            Self::F64(v) => v.truncate(rows),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::U8(v) => v.len(),
@@ -329,14 +338,16 @@ impl Building {
         Error::invalid(&self.name, format!("{why} in record {}", row + 1))
     }
 
-    /// Orders the levels by their bytes and renumbers the codes.
+    /// Orders the levels by their bytes and renumbers the codes; a level that only a refused row had is forgotten.
     fn finish(self) -> Covariate {
         let Some(levels) = self.levels else {
             return Covariate { name: self.name, levels: None, values: self.values };
         };
-        let mut sorted: Vec<(String, u32)> = levels.into_iter().collect();
+        let mut used = vec![false; levels.len()];
+        (0..self.values.len()).for_each(|row| used[self.values.get(row) as usize] = true);
+        let mut sorted: Vec<(String, u32)> = levels.into_iter().filter(|(_, code)| used[*code as usize]).collect();
         sorted.sort_unstable();
-        let mut renumbered = vec![0_u32; sorted.len()];
+        let mut renumbered = vec![0_u32; used.len()];
         for (new, (_, old)) in sorted.iter().enumerate() {
             renumbered[*old as usize] = new as u32;
         }
@@ -404,8 +415,12 @@ impl FrameBuilder {
         if row == u32::MAX as usize {
             return Err(Error::invalid("row", "there are more rows than 32 bits count"));
         }
-        for (column, &cell) in self.columns.iter_mut().zip(cells) {
-            column.push(row, cell)?;
+        for (at, &cell) in cells.iter().enumerate() {
+            if let Err(error) = self.columns[at].push(row, cell) {
+                // A refused row leaves nothing behind.
+                self.columns[..at].iter_mut().for_each(|column| column.values.truncate(row));
+                return Err(error);
+            }
         }
         self.ids.push(id);
         self.treated.push(treated);

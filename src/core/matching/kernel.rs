@@ -2,7 +2,10 @@
 //! and the crossproduct of a block of rows.
 //!
 //! The platform's `exp` may differ in its last bit between machines (it chooses its code by processor); these are
-//! plain IEEE additions and multiplications, which no compiler may reorder, and they vectorise.
+//! plain IEEE additions and multiplications, which no compiler may reorder, and they vectorise. Each loop is compiled twice, for every
+//! x86-64 and for those with AVX2, and the processor is asked at run time; the digits are the same.
+
+use multiversion::multiversion;
 
 /// Rows handled at a time: a strip of four columns of this length stays in the first-level cache.
 pub(crate) const BLOCK: usize = 256;
@@ -41,10 +44,8 @@ pub(crate) fn exp(x: f64) -> f64 {
     let k = shifted - ROUND;
     let r = x - k * LN_2_HIGH - k * LN_2_LOW;
     let mut series = C[13];
-    let mut term = 13;
-    while term > 0 {
-        term -= 1;
-        series = series * r + C[term];
+    for &coefficient in C[..13].iter().rev() {
+        series = series * r + coefficient;
     }
     f64::from_bits(series.to_bits().wrapping_add(shifted.to_bits() << 52))
 }
@@ -76,35 +77,107 @@ pub(crate) fn logistic(eta: f64) -> f64 {
     if eta >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
+/// `to + a * b`, number by number.
+#[inline(always)]
+fn add_scaled(to: [f64; LANES], a: f64, b: &[f64; LANES]) -> [f64; LANES] {
+    [to[0] + a * b[0], to[1] + a * b[1], to[2] + a * b[2], to[3] + a * b[3]]
+}
+
+/// A 4 x 4 part of a crossproduct.
+pub(crate) type Tile = [[f64; LANES]; LANES];
+
 /// Adds the crossproduct of `strips` to `upper`.
 ///
-/// `strips` holds `count` strips of `rows` rows each, a row being [`LANES`] columns; `upper` holds one 4 x 4 tile for every pair of strips
+/// `strips` holds `count` strips of `rows` rows each, a row being [`LANES`] columns; `upper` holds one tile for every pair of strips
 /// (i, j) with i <= j, in row order. Each entry is summed row by row, so its digits do not depend on the width of the
-/// machine's vectors.
-pub(crate) fn add_crossproduct(
-    strips: &[[f64; LANES]],
-    rows: usize,
-    count: usize,
-    upper: &mut [[[f64; LANES]; LANES]],
-) {
-    let mut tile = 0;
+/// machine's vectors. (The version for AVX2 has no fused operations: those round differently.)
+#[multiversion(targets("x86_64+avx2"))]
+pub(crate) fn add_crossproduct(strips: &[[f64; LANES]], rows: usize, count: usize, upper: &mut [Tile]) {
+    let mut tiles = upper.iter_mut();
     for i in 0..count {
         let left = &strips[i * rows..][..rows];
-        for j in i..count {
-            let right = &strips[j * rows..][..rows];
-            let mut sum = [[0.0; LANES]; LANES];
+        for (right, tile) in strips[i * rows..].chunks_exact(rows).zip(&mut tiles) {
+            // Four separate rows: the compiler keeps them in registers.
+            let (mut s0, mut s1, mut s2, mut s3) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
             for (a, b) in left.iter().zip(right) {
-                for (sum, &a) in sum.iter_mut().zip(a) {
-                    for (sum, &b) in sum.iter_mut().zip(b) {
-                        *sum += a * b;
-                    }
-                }
+                s0 = add_scaled(s0, a[0], b);
+                s1 = add_scaled(s1, a[1], b);
+                s2 = add_scaled(s2, a[2], b);
+                s3 = add_scaled(s3, a[3], b);
             }
-            for (total, sum) in upper[tile].iter_mut().flatten().zip(sum.iter().flatten()) {
-                *total += sum;
+            for (total, sum) in tile.iter_mut().zip([s0, s1, s2, s3]) {
+                *total = add_scaled(*total, 1.0, &sum);
             }
-            tile += 1;
         }
+    }
+}
+
+/// Centres and scales a column, and adds it times `coefficient` to `eta`.
+#[multiversion(targets("x86_64+avx2"))]
+pub(crate) fn standardise(column: &mut [f64], centre: f64, scale: f64, coefficient: f64, eta: &mut [f64]) {
+    for (value, eta) in column.iter_mut().zip(eta) {
+        *value = (*value - centre) * scale;
+        *eta += coefficient * *value;
+    }
+}
+
+/// Interleaves four columns, which stand behind one another, into a strip, each row times its root weight.
+#[multiversion(targets("x86_64+avx2"))]
+pub(crate) fn pack(columns: &[f64], root: &[f64], out: &mut [[f64; LANES]]) {
+    let (first, last) = columns.split_at(2 * out.len());
+    let ((a, b), (c, d)) = (first.split_at(out.len()), last.split_at(out.len()));
+    for (((((out, a), b), c), d), root) in out.iter_mut().zip(a).zip(b).zip(c).zip(d).zip(root) {
+        *out = [a * root, b * root, c * root, d * root];
+    }
+}
+
+/// Root weights sqrt(mu (1 - mu)) and working residuals (y - mu) / (mu (1 - mu)) of at most [`BLOCK`] rows at the logits `eta`; returns
+/// minus the log likelihood. Rows not kept get weight zero.
+#[multiversion(targets("x86_64+avx2"))]
+pub(crate) fn working_weights(
+    eta: &[f64],
+    treated: &[bool],
+    keep: Option<&[bool]>,
+    root: &mut [f64],
+    residual: &mut [f64],
+) -> f64 {
+    let (mut factor, mut wrong) = ([1.0; BLOCK], [0.0; BLOCK]);
+    let sides = root.iter_mut().zip(residual).zip(factor.iter_mut().zip(&mut wrong));
+    for ((&eta, &treated), ((root, residual), (factor, wrong))) in eta.iter().zip(treated).zip(sides) {
+        // With e = exp(-|eta|) the likelier outcome has probability 1 / (1 + e): nothing cancels for extreme logits.
+        let sign = if treated { 1.0 } else { -1.0 };
+        let e = exp(-eta.abs());
+        let d = 1.0 + e;
+        let surprised = sign * eta < 0.0;
+        // (y - mu) / (mu (1 - mu)) is one over the probability of what happened, with the sign of what happened.
+        *residual = sign * if surprised { d / e } else { d };
+        *root = e.sqrt() / d;
+        *factor = d;
+        *wrong = if surprised { eta.abs() } else { 0.0 };
+    }
+    if let Some(keep) = keep {
+        for (((root, factor), wrong), &keep) in root.iter_mut().zip(&mut factor).zip(&mut wrong).zip(keep) {
+            if !keep {
+                (*root, *factor, *wrong) = (0.0, 1.0, 0.0);
+            }
+        }
+    }
+    // One logarithm for the product of a lane: up to 64 numbers between 1 and 2.
+    let (mut products, mut sums) = ([1.0; LANES], [0.0; LANES]);
+    for (factors, wrongs) in factor.as_chunks::<LANES>().0.iter().zip(wrong.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            products[lane] *= factors[lane];
+            sums[lane] += wrongs[lane];
+        }
+    }
+    products.iter().map(|&p| ln(p)).sum::<f64>() + sums.iter().sum::<f64>()
+}
+
+/// Root weights exp(eta / 2) of the rows kept.
+#[multiversion(targets("x86_64+avx2"))]
+pub(crate) fn exponential_weights(eta: &[f64], keep: &[bool], root: &mut [f64]) {
+    for ((root, &eta), &keep) in root.iter_mut().zip(eta).zip(keep) {
+        *root = if keep { exp(0.5 * eta) } else { 0.0 };
     }
 }
 
@@ -114,7 +187,7 @@ pub(crate) fn tiles(count: usize) -> usize {
 }
 
 /// The entry (row, column) of a crossproduct of `count` strips kept as the tiles of [`add_crossproduct`].
-pub(crate) fn entry(upper: &[[[f64; LANES]; LANES]], count: usize, row: usize, column: usize) -> f64 {
+pub(crate) fn entry(upper: &[Tile], count: usize, row: usize, column: usize) -> f64 {
     let (row, column) = if row <= column { (row, column) } else { (column, row) };
     let (i, j) = (row / LANES, column / LANES);
     upper[i * count - i * (i + 1) / 2 + j][row % LANES][column % LANES]

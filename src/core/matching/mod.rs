@@ -7,30 +7,37 @@
 //! | --- | --- |
 //! | `options` | what may be asked for, checked |
 //! | `frame`, `design` | rows as compact columns; columns of a formula |
-//! | `kernel`, `linear`, `propensity` | the logistic regression |
-//! | `distance`, `nearest`, `radius` | who serves whom |
-//! | `weights`, `balance` | what units weigh; how alike the groups are |
-//! | `engine` | all of it in order |
+//! | `kernel`, `linear`, `model`, `propensity` | the logistic regression |
+//! | `ground` | score, common support, strata, calipers |
+//! | `distance`, `order`, `nearest`, `optimal`, `radius` | who serves whom |
+//! | `weights`, `entropy` | what units weigh |
+//! | `balance` | how alike the groups are |
+//! | `engine`, `result` | all of it in order, and what comes out |
 
 mod balance;
 mod design;
 mod distance;
 mod engine;
+mod entropy;
 mod frame;
+mod ground;
 mod kernel;
 mod linear;
+mod model;
 mod nearest;
+mod optimal;
 mod options;
+mod order;
 mod propensity;
 mod radius;
+mod result;
 mod weights;
 
 pub use balance::{BalanceRow, Comparison, Light};
 pub use design::MAX_TERMS;
-pub use engine::{
-    CaliperWidth, GridPoint, GroupCounts, Matching, Overlap, Pair, Unmatched, match_controls, propensity,
-};
+pub use engine::{match_controls, propensity};
 pub use frame::{Cell, Column, Frame, FrameBuilder, Kind, MAX_LEVELS};
 pub use options::{Discard, Estimand, Kernel, Link, MatchOptions, MatchOrder, Method, OnSeparation, OneOrEach, Plan};
 pub use propensity::{Coefficient, Fit, FitOptions, Penalty, Separation};
+pub use result::{CaliperWidth, GridPoint, GroupCounts, Matching, Overlap, Pair, Unmatched};
 pub use weights::effective_sample_size;

@@ -11,6 +11,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
+use crate::matching::order::sorted_rows;
 use crate::number::Heartbeat;
 
 /// In which order the focal units (the treated, for the ATT) choose.
@@ -209,13 +210,6 @@ impl<'a> Shelf<'a> {
 enum Side {
     Left,
     Right,
-}
-
-/// The rows in ascending order of `values`, ties in the order of the rows.
-pub(crate) fn sorted_rows(values: &[f64]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    order.sort_unstable_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]).then(a.cmp(&b)));
-    order
 }
 
 /// Nearest on a score.

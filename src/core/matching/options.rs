@@ -3,9 +3,30 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::matching::propensity::{FitOptions, Separation};
+
+/// Widths of calipers as given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CaliperWidths {
+    /// For the distance.
+    Number(f64),
+    /// By name: `distance` or a covariate.
+    Each(BTreeMap<String, f64>),
+    /// For the distance (optimal matching): the smallest that loses nobody.
+    Word(Smallest),
+}
+
+/// The one word a caliper may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Smallest {
+    /// The smallest width within which as many pairs can be made as without one.
+    Smallest,
+}
 
 /// One value for all, or one for each name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,10 +55,8 @@ words! {
         Nearest = "nearest",
         /// Every control within the caliper, weighted: the lab's way.
         Radius = "radius",
-        /// Pairs with the smallest total distance on the score.
+        /// As many pairs as there can be (within the caliper, if there is one), and then the smallest total distance.
         Optimal = "optimal",
-        /// As many pairs within the caliper as there can be, then the smallest total distance.
-        MaxPairs = "max_pairs",
         /// Strata of identical covariates.
         Exact = "exact",
         /// Overlap weights (Li, Morgan and Zaslavsky 2018).
@@ -140,7 +159,7 @@ pub struct MatchOptions {
     /// How often a control may be used; default 1, or without limit if `replace`.
     pub reuse_max: Option<u32>,
     /// Widths, none by default.
-    pub caliper: Option<OneOrEach<f64>>,
+    pub caliper: Option<CaliperWidths>,
     /// Whether widths are in standard deviations; default true.
     pub std_caliper: Option<OneOrEach<bool>>,
     /// Covariates on which partners must agree.
@@ -196,16 +215,27 @@ impl MatchOptions {
     /// assert!(error.contains("`caliper`"));
     /// ```
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| {
+        let value: Value = serde_json::from_str(text).map_err(|error| Error::invalid("options", error.to_string()))?;
+        Self::from_value(value)
+    }
+
+    /// Reads options from a parsed JSON object.
+    ///
+    /// # Errors
+    /// As [`MatchOptions::from_json`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        if !value.is_object() {
+            return Err(Error::invalid("options", "must be a JSON object"));
+        }
+        serde_json::from_value(value).map_err(|error| {
             let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or_default();
-            Error::invalid(
-                "options",
-                message.replace(
-                    "data did not match any variant of untagged enum OneOrEach",
-                    "\"caliper\" takes a number, \"std_caliper\" true or false, or either an object of names",
-                ),
-            )
+            // What serde says of values that may take several shapes helps nobody.
+            let rule = match message.rsplit(' ').next() {
+                Some("CaliperWidths") => "\"caliper\" must be a number, an object of numbers by name, or \"smallest\"",
+                Some("OneOrEach") => "\"std_caliper\" must be true, false or an object of them by name",
+                _ => &message,
+            };
+            Error::invalid("options", rule)
         })
     }
 
@@ -254,7 +284,7 @@ impl MatchOptions {
             normalize: self.normalize.unwrap_or(true),
             covariates: self.covariates.clone(),
             kernel: self.kernel.unwrap_or(Kernel::Uniform),
-            caliper_grid: self.caliper_grid.clone().unwrap_or_default(),
+            caliper_grid: self.grid(method)?,
             squares: self.squares.unwrap_or(false),
             interactions: self.interactions.unwrap_or(false),
             fit: FitOptions {
@@ -310,8 +340,11 @@ impl MatchOptions {
     fn calipers(&self) -> Result<Vec<Caliper>> {
         let widths = match &self.caliper {
             None => return Ok(Vec::new()),
-            Some(OneOrEach::One(width)) => vec![("distance".to_owned(), *width)],
-            Some(OneOrEach::Each(each)) => each.iter().map(|(name, &width)| (name.clone(), width)).collect(),
+            Some(CaliperWidths::Word(Smallest::Smallest)) => {
+                return Ok(vec![Caliper { name: None, width: Width::Smallest }]);
+            }
+            Some(CaliperWidths::Number(width)) => vec![("distance".to_owned(), *width)],
+            Some(CaliperWidths::Each(each)) => each.iter().map(|(name, &width)| (name.clone(), width)).collect(),
         };
         widths
             .into_iter()
@@ -324,9 +357,21 @@ impl MatchOptions {
                     Some(OneOrEach::One(all)) => *all,
                     Some(OneOrEach::Each(each)) => each.get(&name).copied().unwrap_or(true),
                 };
-                Ok(Caliper { name: (name != "distance").then_some(name), width, standardised })
+                let width = if standardised { Width::Deviations(width) } else { Width::Raw(width) };
+                Ok(Caliper { name: (name != "distance").then_some(name), width })
             })
             .collect()
+    }
+
+    fn grid(&self, method: Method) -> Result<Vec<f64>> {
+        let grid = self.caliper_grid.clone().unwrap_or_default();
+        if !grid.is_empty() && method != Method::Radius {
+            return Err(Error::invalid("caliper_grid", "goes with the method \"radius\" only"));
+        }
+        if grid.len() > 100 || grid.iter().any(|w| !w.is_finite() || *w <= 0.0) {
+            return Err(Error::invalid("caliper_grid", "must be at most 100 positive numbers"));
+        }
+        Ok(grid)
     }
 
     fn order(&self, estimand: Estimand, on_columns: bool) -> Result<MatchOrder> {
@@ -388,9 +433,18 @@ pub(crate) enum Ratio {
 pub(crate) struct Caliper {
     /// A covariate, or `None` for the distance.
     pub(crate) name: Option<String>,
-    pub(crate) width: f64,
-    /// Whether the width is in standard deviations.
-    pub(crate) standardised: bool,
+    pub(crate) width: Width,
+}
+
+/// A width as asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Width {
+    /// In the scale of what it limits.
+    Raw(f64),
+    /// In its standard deviations.
+    Deviations(f64),
+    /// The smallest that loses nobody.
+    Smallest,
 }
 
 /// Checked options.
@@ -437,16 +491,24 @@ impl Plan {
         let on_columns = matches!(self.distance, Distance::Columns(_));
         let weighting = matches!(self.method, Method::Overlap | Method::Entropy | Method::Ipw);
         let nearest = self.method == Method::Nearest;
-        if matches!(self.method, Method::Radius | Method::MaxPairs) && self.distance_caliper().is_none() {
-            return refuse("caliper", "must be given for the methods \"radius\" and \"max_pairs\"");
-        }
-        if let (Method::Radius, Some(caliper)) = (self.method, self.distance_caliper()) {
-            if caliper.width < 0.0 {
-                return refuse("caliper", "must not be negative for the method \"radius\"");
+        let width = self.distance_caliper().map(|c| c.width);
+        match (self.method, width) {
+            (Method::Radius, None) => return refuse("caliper", "must be given for the method \"radius\""),
+            (Method::Radius | Method::Optimal, Some(Width::Raw(w) | Width::Deviations(w))) if w < 0.0 => {
+                return refuse("caliper", "may be negative for the method \"nearest\" only");
             }
-            if !caliper.standardised && matches!(self.distance, Distance::Propensity(Link::Probability)) {
+            (Method::Radius, Some(Width::Raw(_)))
+                if matches!(self.distance, Distance::Propensity(Link::Probability)) =>
+            {
                 return refuse("caliper", ABSOLUTE_RADIUS);
             }
+            (Method::Optimal, Some(_)) if self.ratio != Ratio::Fixed(1) => {
+                return refuse("ratio", "must be 1 for optimal matching within a caliper");
+            }
+            (Method::Radius | Method::Nearest, Some(Width::Smallest)) => {
+                return refuse("caliper", "may be \"smallest\" for the method \"optimal\" only");
+            }
+            _ => {}
         }
         if !nearest && self.calipers.iter().any(|c| c.name.is_some()) {
             return refuse("caliper", "on a covariate goes with the method \"nearest\" only");
@@ -455,10 +517,18 @@ impl Plan {
             return refuse("caliper", "does not go with a method that makes no pairs");
         }
         if (weighting || self.method == Method::Exact) && !self.exact.is_empty() {
-            return refuse("exact", "goes with the methods \"nearest\", \"radius\", \"optimal\" and \"max_pairs\"");
+            return refuse("exact", "goes with the methods \"nearest\", \"radius\" and \"optimal\"");
         }
-        if !nearest && self.ratio != Ratio::Fixed(1) {
-            return refuse("ratio", "goes with the method \"nearest\" only");
+        let ratio_fits = match self.ratio {
+            Ratio::Fixed(1) => true,
+            Ratio::Fixed(_) => nearest || self.method == Method::Optimal,
+            Ratio::Variable { .. } => nearest,
+        };
+        if !ratio_fits {
+            return refuse(
+                "ratio",
+                "goes with the methods \"nearest\" and \"optimal\", a varying one with \"nearest\" only",
+            );
         }
         if !self.mahvars.is_empty() && (!nearest || on_columns) {
             return refuse("mahvars", "goes with the method \"nearest\" and a score as distance");

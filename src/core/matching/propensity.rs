@@ -1,7 +1,6 @@
 //! The propensity score: a logistic regression of treatment on the covariates, by iteratively reweighted least squares.
 //!
-//! Rows are handled in fixed blocks whose crossproducts are added in a fixed order, so that the digits do not depend on the
-//! number of threads. Columns are centred and scaled inside, which the coefficients do not show; iterations, start and stopping rule are
+//! Columns are centred and scaled inside, which the coefficients do not show; iterations, start and stopping rule are
 //! those of R's `glm` (McCullagh and Nelder 1989, section 2.5), taken as Newton steps (for the logit they are the same).
 
 use std::ops::Range;
@@ -10,10 +9,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::matching::design::{CHUNK, Design};
+use crate::matching::design::Design;
 use crate::matching::frame::Frame;
-use crate::matching::kernel::{self, BLOCK, LANES};
+use crate::matching::kernel::{self, BLOCK};
 use crate::matching::linear::{Cholesky, independent_columns};
+use crate::matching::model::{At, Model, Pass};
 use crate::number::Heartbeat;
 
 /// How the regression is iterated.
@@ -201,37 +201,6 @@ fn scramble(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Where a pass evaluates the model.
-#[derive(Clone, Copy)]
-enum At<'a> {
-    /// R's start: fitted values (y + 1/2) / 2.
-    Start,
-    /// These coefficients of the standardised columns, intercept first.
-    Coefficients(&'a [f64]),
-}
-
-/// The sums of one pass over the rows.
-struct Pass {
-    tiles: Vec<[[f64; LANES]; LANES]>,
-    strips: usize,
-    /// Intercept and terms.
-    size: usize,
-    deviance: f64,
-}
-
-impl Pass {
-    /// X'WX.
-    fn information(&self) -> Vec<f64> {
-        let at = |i, j| kernel::entry(&self.tiles, self.strips, i, j);
-        (0..self.size).flat_map(|i| (0..self.size).map(move |j| (i, j))).map(|(i, j)| at(i, j)).collect()
-    }
-
-    /// X'W times the working response (at the start) or the working residual: the score, X'(y - mu).
-    fn score(&self) -> Vec<f64> {
-        (0..self.size).map(|i| kernel::entry(&self.tiles, self.strips, i, self.size)).collect()
-    }
-}
-
 /// An optimum, in standardised columns.
 struct Solution {
     coefficients: Vec<f64>,
@@ -240,139 +209,7 @@ struct Solution {
     iterations: u32,
 }
 
-/// The regression over standardised columns.
-struct Model<'a> {
-    design: &'a Design<'a>,
-    keep: Option<&'a [bool]>,
-    /// Terms in the model; the others are aliased.
-    terms: Vec<usize>,
-    /// Of each term of the model.
-    centre: Vec<f64>,
-    /// Reciprocal of the standard deviation of each term of the model.
-    scale: Vec<f64>,
-}
-
-impl<'a> Model<'a> {
-    fn standardise(design: &'a Design<'a>, keep: Option<&'a [bool]>) -> Self {
-        let n = design.frame.len();
-        let moments: Vec<(f64, f64)> = (0..design.terms.len())
-            .into_par_iter()
-            .map(|term| {
-                let mut buffer = vec![0.0; CHUNK.min(n)];
-                design.copy_to(term, 0..1, &mut buffer[..1]);
-                // Deviations from a value of the column, so that a large common part costs no digits.
-                let (origin, mut sum, mut squares) = (buffer[0], 0.0, 0.0);
-                for start in (0..n).step_by(CHUNK) {
-                    let values = &mut buffer[..CHUNK.min(n - start)];
-                    design.copy_to(term, start..start + values.len(), values);
-                    let (mut chunk_sum, mut chunk_squares) = (0.0, 0.0);
-                    for &value in values.iter() {
-                        chunk_sum += value - origin;
-                        chunk_squares += (value - origin) * (value - origin);
-                    }
-                    sum += chunk_sum;
-                    squares += chunk_squares;
-                }
-                let mean = sum / n as f64;
-                (origin + mean, (squares / n as f64 - mean * mean).max(0.0).sqrt())
-            })
-            .collect();
-        // A constant column is left as zeros: it is aliased with the intercept.
-        let scale = moments.iter().map(|&(_, sd)| if sd > 0.0 { 1.0 / sd } else { 0.0 }).collect();
-        Self { design, keep, terms: (0..moments.len()).collect(), centre: moments.iter().map(|m| m.0).collect(), scale }
-    }
-
-    fn drop_aliased(&mut self, independent: &[bool]) {
-        let keep = |position: usize| independent[position + 1];
-        let kept: Vec<usize> = (0..self.terms.len()).filter(|&i| keep(i)).collect();
-        self.terms = kept.iter().map(|&i| self.terms[i]).collect();
-        self.centre = kept.iter().map(|&i| self.centre[i]).collect();
-        self.scale = kept.iter().map(|&i| self.scale[i]).collect();
-    }
-
-    /// Writes the standardised columns of `rows` behind one another into `columns`, the intercept first, and the logits into `eta`.
-    fn fill(&self, rows: Range<usize>, coefficients: Option<&[f64]>, columns: &mut [f64], eta: &mut [f64]) {
-        let len = rows.len();
-        columns[..len].fill(1.0);
-        eta.fill(coefficients.map_or(0.0, |c| c[0]));
-        for (position, &term) in self.terms.iter().enumerate() {
-            let column = &mut columns[(position + 1) * len..][..len];
-            self.design.copy_to(term, rows.clone(), column);
-            let (centre, scale) = (self.centre[position], self.scale[position]);
-            let coefficient = coefficients.map_or(0.0, |c| c[position + 1]);
-            for (value, eta) in column.iter_mut().zip(eta.iter_mut()) {
-                *value = (*value - centre) * scale;
-                *eta += coefficient * *value;
-            }
-        }
-    }
-
-    /// Runs `work` over the chunks of rows, in parallel, and folds the results in the order of the rows.
-    fn over_chunks<T: Send>(
-        &self,
-        heartbeat: Heartbeat<'_>,
-        work: impl Fn(Range<usize>) -> T + Sync,
-        mut fold: impl FnMut(T),
-    ) {
-        const BATCH: usize = 64;
-        let n = self.design.frame.len();
-        let starts: Vec<usize> = (0..n).step_by(CHUNK).collect();
-        for batch in starts.chunks(BATCH) {
-            let results: Vec<T> = batch.par_iter().map(|&start| work(start..n.min(start + CHUNK))).collect();
-            results.into_iter().for_each(&mut fold);
-            heartbeat();
-        }
-    }
-
-    /// Weights, working residuals, crossproducts and deviance over all rows.
-    fn pass(&self, at: At<'_>, heartbeat: Heartbeat<'_>) -> Pass {
-        let size = self.terms.len() + 1;
-        let strips = (size + 1).div_ceil(LANES);
-        let mut total = vec![[[0.0; LANES]; LANES]; kernel::tiles(strips)];
-        let mut deviance = 0.0;
-        let chunk = |rows: Range<usize>| {
-            let mut tiles = vec![[[0.0; LANES]; LANES]; kernel::tiles(strips)];
-            let mut deviance = 0.0;
-            let mut columns = vec![0.0; strips * LANES * BLOCK];
-            let mut packed = vec![[0.0; LANES]; strips * BLOCK];
-            let (mut eta, mut root) = ([0.0; BLOCK], [0.0; BLOCK]);
-            for start in rows.clone().step_by(BLOCK) {
-                let len = BLOCK.min(rows.end - start);
-                let (eta, root) = (&mut eta[..len], &mut root[..len]);
-                let coefficients = if let At::Coefficients(c) = at { Some(c) } else { None };
-                self.fill(start..start + len, coefficients, &mut columns, eta);
-                // The column behind the terms is the working response or residual; those behind it stay empty.
-                columns[size * len..strips * LANES * len].fill(0.0);
-                let response = &mut columns[size * len..][..len];
-                let treated = &self.design.frame.treated()[start..start + len];
-                deviance += match at {
-                    At::Start => start_weights(treated, root, response),
-                    At::Coefficients(_) => {
-                        let keep = self.keep.map(|keep| &keep[start..start + len]);
-                        working_weights(eta, treated, keep, root, response)
-                    }
-                };
-                if let (At::Start, Some(keep)) = (at, self.keep) {
-                    for (root, &keep) in root.iter_mut().zip(&keep[start..start + len]) {
-                        *root = if keep { *root } else { 0.0 };
-                    }
-                }
-                for (strip, out) in packed[..strips * len].chunks_exact_mut(len).enumerate() {
-                    pack(&columns[strip * LANES * len..][..LANES * len], root, out);
-                }
-                kernel::add_crossproduct(&packed, len, strips, &mut tiles);
-            }
-            (tiles, deviance)
-        };
-        self.over_chunks(heartbeat, chunk, |(tiles, part)| {
-            for (total, part) in total.iter_mut().flatten().flatten().zip(tiles.iter().flatten().flatten()) {
-                *total += part;
-            }
-            deviance += part;
-        });
-        Pass { tiles: total, strips, size, deviance }
-    }
-
+impl Model<'_> {
     /// Newton's iterations from R's start, or from `start`, to R's stopping rule; `Err` inside `Ok` says which penalty is needed.
     fn maximise(
         &self,
@@ -396,7 +233,7 @@ impl<'a> Model<'a> {
             for (coefficient, step) in coefficients.iter_mut().zip(&step) {
                 *coefficient += step;
             }
-            let pass = self.pass(At::Coefficients(&coefficients), heartbeat);
+            let pass = self.pass(At::Logistic(&coefficients), heartbeat);
             let information = pass.information();
             if (pass.deviance - before).abs() / (pass.deviance.abs() + 0.1) < options.epsilon {
                 // A warm start may stop with a larger last step than R's start would: it takes one more.
@@ -425,7 +262,7 @@ impl<'a> Model<'a> {
         const LONGEST: f64 = 5.0;
         let what = "the information of the penalised propensity model";
         let evaluate = |coefficients: &[f64]| -> Result<(Pass, Vec<f64>, Cholesky, f64)> {
-            let pass = self.pass(At::Coefficients(coefficients), heartbeat);
+            let pass = self.pass(At::Logistic(coefficients), heartbeat);
             let information = pass.information();
             let factor = Cholesky::new(&information, pass.size, what)?;
             let objective = pass.deviance - factor.ln_determinant(kernel::ln);
@@ -507,45 +344,6 @@ impl<'a> Model<'a> {
         total
     }
 
-    fn rows(&self) -> f64 {
-        self.keep.map_or(self.design.frame.len(), |keep| keep.iter().filter(|&&k| k).count()) as f64
-    }
-
-    /// The largest change of a logit that `step` makes.
-    fn largest_move(&self, step: &[f64]) -> f64 {
-        let (intercept, slopes) = self.raw(step);
-        self.design
-            .linear_predictor(intercept, &slopes)
-            .par_iter()
-            .enumerate()
-            .filter(|(row, _)| self.keep.is_none_or(|keep| keep[*row]))
-            .map(|(_, eta)| eta.abs())
-            .reduce(|| 0.0, f64::max)
-    }
-
-    /// From coefficients of standardised columns to intercept and coefficients of the design's terms (`None` for aliased ones).
-    fn raw(&self, standardised: &[f64]) -> (f64, Vec<Option<f64>>) {
-        let mut slopes = vec![None; self.design.terms.len()];
-        let mut intercept = standardised[0];
-        for (position, &term) in self.terms.iter().enumerate() {
-            let slope = standardised[position + 1] * self.scale[position];
-            intercept -= slope * self.centre[position];
-            slopes[term] = Some(slope);
-        }
-        (intercept, slopes)
-    }
-
-    /// The way back: coefficients of the terms, intercept first, to those of standardised columns.
-    fn standardised(&self, raw: &[Option<f64>]) -> Vec<f64> {
-        let mut out = vec![raw[0].unwrap_or(0.0)];
-        for (position, &term) in self.terms.iter().enumerate() {
-            let slope = raw[term + 1].unwrap_or(0.0);
-            out[0] += slope * self.centre[position];
-            out.push(slope / self.scale[position]);
-        }
-        out
-    }
-
     fn coefficients(&self, solution: &Solution) -> Result<Vec<Coefficient>> {
         let size = self.terms.len() + 1;
         let variance = Cholesky::new(&solution.information, size, "the information of the propensity model")?.inverse();
@@ -571,54 +369,4 @@ impl<'a> Model<'a> {
         ));
         Ok(coefficients)
     }
-}
-
-/// Interleaves four columns into a strip, each row times its root weight.
-fn pack(columns: &[f64], root: &[f64], out: &mut [[f64; LANES]]) {
-    let (first, last) = columns.split_at(2 * out.len());
-    let ((a, b), (c, d)) = (first.split_at(out.len()), last.split_at(out.len()));
-    for (((((out, a), b), c), d), root) in out.iter_mut().zip(a).zip(b).zip(c).zip(d).zip(root) {
-        *out = [a * root, b * root, c * root, d * root];
-    }
-}
-
-/// R's start: fitted probability 3/4 of what happened; writes root weights and the working response. The deviance is not asked for.
-fn start_weights(treated: &[bool], root: &mut [f64], response: &mut [f64]) -> f64 {
-    const LN_3: f64 = 1.098_612_288_668_109_8;
-    root.fill(0.1875_f64.sqrt());
-    for (response, &treated) in response.iter_mut().zip(treated) {
-        let working = LN_3 + 0.25 / 0.1875;
-        *response = if treated { working } else { -working };
-    }
-    0.0
-}
-
-/// Root weights and working residuals (y - mu) / w at the logits `eta`; returns the deviance. Rows not kept get weight zero.
-fn working_weights(
-    eta: &[f64],
-    treated: &[bool],
-    keep: Option<&[bool]>,
-    root: &mut [f64],
-    residual: &mut [f64],
-) -> f64 {
-    // With e = exp(-|eta|) the probability of the likelier outcome is 1 / (1 + e), so nothing cancels for extreme logits.
-    // The logarithm is taken of products of up to 256 numbers between 1 and 2, which stay far below the largest number.
-    let mut products = [1.0; LANES];
-    let mut wrong = [0.0; LANES];
-    for (at, ((&eta, &treated), (root, residual))) in
-        eta.iter().zip(treated).zip(root.iter_mut().zip(residual.iter_mut())).enumerate()
-    {
-        let distance = eta.abs();
-        let e = kernel::exp(-distance);
-        let d = 1.0 + e;
-        let surprised = treated != (eta >= 0.0);
-        let kept = keep.is_none_or(|keep| keep[at]);
-        // (y - mu) / w: one over the probability of what happened, with the sign of what happened.
-        let ratio = if surprised { d / e } else { d };
-        *residual = if treated { ratio } else { -ratio };
-        *root = if kept { e.sqrt() / d } else { 0.0 };
-        products[at % LANES] *= if kept { d } else { 1.0 };
-        wrong[at % LANES] += if kept && surprised { distance } else { 0.0 };
-    }
-    2.0 * (products.iter().map(|&p| kernel::ln(p)).sum::<f64>() + wrong.iter().sum::<f64>())
 }

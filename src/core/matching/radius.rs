@@ -4,22 +4,13 @@
 //! kernel Dehejia and Wahba's (2002) radius matching). On sorted scores windows are ranges and both sums are differences of running sums of powers,
 //! so the cost is that of the sort whatever the number of links.
 
-use crate::matching::nearest::{Market, sorted_rows};
+use crate::matching::nearest::Market;
 use crate::matching::options::Kernel;
+use crate::matching::order::sorted_rows;
 
-/// What radius matching makes.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Radius {
-    /// 1 for a matched focal unit, the sum of its shares for a control, else 0.
-    pub(crate) weights: Vec<f64>,
-    /// Pairs of a focal unit and a control within the width.
-    pub(crate) links: u64,
-}
-
-/// Weights of all units for the width `width > 0` on `score`.
-pub(crate) fn radius(market: &Market<'_>, score: &[f64], width: f64, kernel: Kernel) -> Radius {
+/// Weights of all units for the width `width > 0` on `score`: 1 for a matched focal unit, the sum of its shares for a control, else 0.
+pub(crate) fn radius(market: &Market<'_>, score: &[f64], width: f64, kernel: Kernel) -> Vec<f64> {
     let mut weights = vec![0.0; score.len()];
-    let mut links = 0;
     for units in by_stratum(market, score) {
         let (focal, others): (Vec<u32>, Vec<u32>) = units.into_iter().partition(|&u| market.focal[u as usize]);
         let at = |units: &[u32]| units.iter().map(|&u| score[u as usize]).collect::<Vec<f64>>();
@@ -29,7 +20,6 @@ pub(crate) fn radius(market: &Market<'_>, score: &[f64], width: f64, kernel: Ker
         let shares: Vec<f64> = windows(&focal_scores, &other_scores, width)
             .zip(&focal_scores)
             .map(|(window, &score)| {
-                links += window.len() as u64;
                 let sum = pool.kernel_sum(window, score, kernel);
                 if sum > 0.0 { 1.0 / sum } else { 0.0 }
             })
@@ -43,7 +33,7 @@ pub(crate) fn radius(market: &Market<'_>, score: &[f64], width: f64, kernel: Ker
             weights[unit as usize] = givers.kernel_sum(window, score, kernel);
         }
     }
-    Radius { weights, links }
+    weights
 }
 
 /// The eligible units of each stratum in ascending order of the score.
@@ -172,7 +162,7 @@ mod tests {
                         (0..400).filter(|&j| !focal[j]).for_each(|j| expected[j] += k(i, j) / sum);
                     }
                 }
-                for (found, expected) in found.weights.iter().zip(&expected) {
+                for (found, expected) in found.iter().zip(&expected) {
                     assert!((found - expected).abs() < 1e-11, "{kernel:?} {width}: {found} {expected}");
                 }
             }

@@ -18,6 +18,28 @@ pub(crate) fn from_matches(rows: usize, focal: &[u32], matches: &[Vec<Candidate>
     weights
 }
 
+/// Weights and set numbers from strata of identical units: 1 for a focal unit, for the others the number of focal units over the number of
+/// others in the stratum (Ho, Imai, King and Stuart 2007).
+pub(crate) fn from_strata(strata: &[u32], focal: &[bool], eligible: &[bool]) -> (Vec<f64>, Vec<u32>) {
+    let count = strata.iter().max().map_or(0, |&m| m as usize + 1);
+    let mut sizes = vec![[0_u32; 2]; count];
+    let rows = || (0..strata.len()).filter(|&row| eligible[row]);
+    rows().for_each(|row| sizes[strata[row] as usize][usize::from(focal[row])] += 1);
+    let mut weights = vec![0.0; strata.len()];
+    let (mut sets, mut numbers, mut next) = (vec![0; strata.len()], vec![0; count], 0);
+    for row in rows() {
+        let stratum = strata[row] as usize;
+        let [others, focals] = sizes[stratum].map(f64::from);
+        weights[row] = if focal[row] { 1.0 } else { focals / others };
+        if numbers[stratum] == 0 {
+            next += 1;
+            numbers[stratum] = next;
+        }
+        sets[row] = numbers[stratum];
+    }
+    (weights, sets)
+}
+
 /// Scales the weights of each group so that they add up to the number of its rows with a weight.
 pub(crate) fn normalise(weights: &mut [f64], treated: &[bool]) {
     for group in [true, false] {
