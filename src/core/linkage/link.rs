@@ -259,17 +259,16 @@ fn score(
     prior: f64,
 ) -> Option<Scored> {
     let evidence = compare(prepared, &register[person as usize], weights);
-    let weight = weights.weigh(&evidence, prepared.frequencies.persons);
-    let log2_odds = prior + weight.total();
     let holds_identifier =
         evidence.level(Comparison::PncId) == levels::ID_EXACT || evidence.level(Comparison::Cro) == levels::ID_EXACT;
-    (log2_odds > NEGLIGIBLE_LOG2_ODDS || holds_identifier).then(|| Scored {
-        person,
-        evidence,
-        weight,
-        // Beyond 2^60 nothing changes but the rounding of sums.
-        odds: log2_odds.min(60.0).exp2(),
-    })
+    // Relatives only take weight off, so most strangers end here.
+    if prior + weights.total(&evidence) <= NEGLIGIBLE_LOG2_ODDS && !holds_identifier {
+        return None;
+    }
+    let weight = weights.weigh(&evidence, prepared.frequencies.persons);
+    // Beyond 2^60 nothing changes but the rounding of sums.
+    let odds = (prior + weight.total()).min(60.0).exp2();
+    Some(Scored { person, evidence, weight, odds })
 }
 
 fn decided_record(
@@ -379,7 +378,8 @@ impl Forced {
     }
 
     fn excludes(&self, submission: usize, person: &RegisterPerson<'_>) -> bool {
-        self.taken.contains(&person.person_id) || self.non_links.contains(&(submission, person.person_id))
+        !self.taken.is_empty() && self.taken.contains(&person.person_id)
+            || !self.non_links.is_empty() && self.non_links.contains(&(submission, person.person_id))
     }
 
     fn any_exclusion(&self, submission: usize) -> bool {
