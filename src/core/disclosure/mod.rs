@@ -1,1 +1,196 @@
 //! Frequency tables that give nobody away: primary, secondary, rounding, attacker's audit, differencing.
+//!
+//! A [`Table`] and a [`Policy`] go in; [`protect`] gives back for every cell whether it is published, and a
+//! [`Certificate`] that the intruder, who knows every published number, the rules and that counts are whole and not
+//! negative, can work out no sensitive cell. Without a certificate that holds there is no result.
+//!
+//! What does it not do? It does not defend against an intruder who runs the search for every table that he thinks
+//! possible and compares the patterns; nor does it know of other releases, except through `keep` and [`differencing`].
+
+mod audit;
+mod certificate;
+mod differencing;
+mod exact;
+mod gates;
+mod moves;
+mod policy;
+mod primary;
+mod rounding;
+mod secondary;
+mod table;
+
+use serde::Serialize;
+
+pub use audit::{Interval, Known, View, intervals};
+pub use certificate::{Certificate, Claim};
+pub use differencing::{Bucket, Comparison, Finding, Relation, Sketch, compare};
+pub use gates::{
+    Breakdown, Gates, Group, OTHER, SafeBreakdown, SafeCounts, SafeGroup, SafeStep, protect_funnel, protect_groups,
+};
+pub use policy::{Absent, CellCost, Costs, Dominance, Method, Policy, Rounding, Target, Zeros};
+pub use primary::{Need, Reason, sensitive_cells};
+pub use rounding::{BASE, cell_keys, person_key, rate_of_rounded, round_by_key, round_table, round_to_base};
+pub use table::{
+    Contribution, Hierarchies, KEPT_CONTRIBUTIONS, Labels, Layout, MAX_CELLS, MAX_COUNT, Record, Row, Shares, Table,
+};
+
+use crate::error::Result;
+use crate::number::Heartbeat;
+
+/// What happened to a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The true count is published.
+    Published,
+    /// Hidden because it is sensitive.
+    Primary,
+    /// Hidden to protect others.
+    Secondary,
+    /// A rounded count is published.
+    Rounded,
+}
+
+impl Status {
+    /// The word used in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+            Self::Rounded => "rounded",
+        }
+    }
+}
+
+/// How much a release tells and hides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// Cells that are not zeros published whatever happens.
+    pub cells: usize,
+    /// Cells hidden because they are sensitive.
+    pub primary: usize,
+    /// Cells hidden to protect them.
+    pub secondary: usize,
+    /// What hiding the secondary cells costs by the policy.
+    pub cost: u64,
+    /// Whether no pattern costs less.
+    pub proven_optimal: bool,
+}
+
+/// A table fit to be published, and the proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protected {
+    /// The number to publish for each cell; `None` where it is hidden.
+    pub values: Vec<Option<i64>>,
+    /// What happened to each cell. Primary and secondary must not be told apart where readers see it.
+    pub status: Vec<Status>,
+    /// The sensitive cells and why.
+    pub needs: Vec<Need>,
+    /// The proof, as secret as the table.
+    pub certificate: Certificate,
+    /// How much is hidden.
+    pub loss: Loss,
+}
+
+/// Hides and rounds what the policy asks, and proves that it suffices.
+///
+/// `keys` are the sticky keys of the cells ([`cell_keys`], or sums of [`person_key`]); only random rounding needs them.
+/// `heartbeat` is called between the steps of the search; `out_of_time` ends the search for the fewest hidden cells early,
+/// never the protection itself.
+///
+/// ```
+/// use jdl_core::disclosure::{Hierarchies, Policy, Record, Table, protect};
+/// let count = |sex: &str, outcome: &str, count| Record {
+///     labels: vec![Some(sex.to_owned()), Some(outcome.to_owned())],
+///     count,
+/// };
+/// let records = [count("F", "no", 22), count("F", "yes", 3), count("M", "no", 60), count("M", "yes", 40)];
+/// let table = Table::from_records(&["sex", "outcome"], &Hierarchies::new(), &records)?;
+/// let safe = protect(&table, &Policy::default(), &[], &|| {}, &|| false)?;
+/// assert_eq!(safe.words(), "1 cell hidden, 3 more to protect it");
+/// # Ok::<(), jdl_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`crate::Error::InvalidInput`] if the policy does not fit the table or what must stay published leaves no protection.
+pub fn protect(
+    table: &Table,
+    policy: &Policy,
+    keys: &[u64],
+    heartbeat: Heartbeat,
+    out_of_time: &dyn Fn() -> bool,
+) -> Result<Protected> {
+    let needs = sensitive_cells(table, policy)?;
+    let rounded = round_table(table, policy.rounding, keys)?;
+    let frame = moves::Frame::new(table, policy, &rounded)?;
+    let aims: Vec<moves::Aim> = needs.iter().map(|need| moves::Aim::new(need, table)).collect();
+    let mut pattern = secondary::protect(&frame, &aims, heartbeat)?;
+    let mut proven_optimal = frame.cost_of(&pattern.hidden) == frame.cost_of(&aimed(&frame, &aims));
+    if policy.method == Method::Exact && policy.rounding == Rounding::None && !proven_optimal {
+        (pattern, proven_optimal) = exact::improve(&frame, &aims, pattern, heartbeat, out_of_time)?;
+    }
+
+    let counts = table.counts();
+    let values: Vec<Option<i64>> =
+        rounded.iter().zip(&pattern.hidden).map(|(number, hidden)| (!hidden).then_some(*number)).collect();
+    let others = pattern
+        .moves
+        .iter()
+        .map(|change| change.0.iter().map(|(cell, by)| (*cell, counts[*cell] + by)).collect())
+        .collect();
+    let claims =
+        needs.iter().zip(&pattern.proof).map(|(need, other)| Claim { cell: need.cell, other: *other }).collect();
+    let certificate = Certificate::new(counts.to_vec(), others, claims);
+    let known = policy.known(table, &values)?;
+    certificate.verify(&View { layout: table.layout(), known: &known }, &needs)?;
+
+    let mut status: Vec<Status> = values
+        .iter()
+        .zip(&known)
+        .map(|(value, known)| match (value, known) {
+            (None, _) => Status::Secondary,
+            (_, Known::Between(..)) => Status::Rounded,
+            _ => Status::Published,
+        })
+        .collect();
+    for need in &needs {
+        status[need.cell] = Status::Primary;
+    }
+    let secondary = status.iter().filter(|status| **status == Status::Secondary).count();
+    let needed: Vec<bool> = status.iter().map(|status| *status == Status::Secondary).collect();
+    let loss = Loss {
+        cells: frame.low.iter().flatten().count(),
+        primary: needs.len(),
+        secondary,
+        cost: frame.cost_of(&needed),
+        proven_optimal,
+    };
+    Ok(Protected { values, status, needs, certificate, loss })
+}
+
+/// The cells that are hidden in any case.
+fn aimed(frame: &moves::Frame, aims: &[moves::Aim]) -> Vec<bool> {
+    let mut hidden = frame.withheld.clone();
+    for aim in aims {
+        hidden[aim.cell] = true;
+    }
+    hidden
+}
+
+impl Protected {
+    /// What happened, for the analyst: "3 cells hidden, 4 more to protect them".
+    pub fn words(&self) -> String {
+        let Loss { primary, secondary, .. } = self.loss;
+        let cells = |n: usize| if n == 1 { "1 cell".to_owned() } else { format!("{n} cells") };
+        match (primary, secondary) {
+            (0, _) => "no cell hidden".to_owned(),
+            (_, 0) => format!("{} hidden, no more needed to protect {}", cells(primary), them(primary)),
+            _ => format!("{} hidden, {secondary} more to protect {}", cells(primary), them(primary)),
+        }
+    }
+}
+
+fn them(n: usize) -> &'static str {
+    if n == 1 { "it" } else { "them" }
+}

@@ -30,6 +30,7 @@ mod overrides;
 mod posterior;
 mod record;
 mod relative;
+mod standard;
 
 pub use blocking::{BlockIndex, BlockPolicy, BlockingKey, BlockingRule, register_keys, submission_keys};
 pub use comparison::{COMPARISONS, Comparison, Evidence, LevelSpec, MAX_LEVELS, MISSING};
@@ -45,3 +46,4 @@ pub use overrides::{Force, Override};
 pub use posterior::{Edge, Marginal, marginals};
 pub use record::{Alias, Gender, Name, PersonName, PncId, Postcode, RegisterPerson, Sentence, SubmittedPerson};
 pub use relative::{RELATIVES, Relative};
+pub use standard::{Institutions, RawPerson, StandardPerson, StandardSubmission};

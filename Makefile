@@ -1,0 +1,33 @@
+# jdl: `make demo` shows it, `make test` proves it. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+.PHONY: help setup demo demo-stop demo-remove test bench package clean
+
+help: ## what each command does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+	@echo '  scripts/with-cluster CMD...   runs a command against a fresh private cluster with jdl in it (PG_CONFIG chooses the Postgres)'
+
+setup: ## install what is missing (Debian packages, cargo-pgrx), build the extension into a private copy of Postgres
+	@scripts/setup
+
+demo: ## the whole line on made-up people: register, a provider's list, the report
+	@scripts/demo
+
+demo-stop: ## stop the demo's cluster
+	@scripts/demo stop
+
+demo-remove: ## stop the demo's cluster and delete it
+	@scripts/demo remove
+
+test: ## format, lints, every test: core, in-database, end to end
+	@scripts/test
+
+bench: ## rows per second of each stage (SIZES="50000 500000"), criterion benchmarks of the core
+	@scripts/bench
+
+package: ## the files that `CREATE EXTENSION` needs, in target/release/jdl-pg15
+	@scripts/setup && . scripts/env.sh && locate_server && cargo pgrx package --no-default-features --features pg$$PG_MAJOR --pg-config $$SERVER_PG_CONFIG
+
+clean: ## remove everything that was built, and the demo
+	@scripts/demo remove; rm -rf target out

@@ -1,0 +1,184 @@
+-- The register: what changed, and what is derived from it.
+
+-- Extracts spell the same thing in several ways; these functions are the only place that reads the spelling. Their bodies
+-- are parsed here and now (RETURN), so they need no search path of their own, and without one the planner inlines them.
+CREATE FUNCTION _jdl_disposal(kind text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN kind ~* 'suspend' THEN 'suspended sentence'
+        WHEN kind ~* 'custod|prison|imprison|detention|yoi' THEN 'custody'
+        WHEN kind ~* 'communit|order|probation' THEN 'community'
+        WHEN kind ~* 'caution|reprimand|warning' THEN 'caution'
+        WHEN kind ~* 'discharge' THEN 'discharge'
+        WHEN kind ~* 'fine' THEN 'fine'
+        ELSE 'other'
+    END;
+COMMENT ON FUNCTION _jdl_disposal(text) IS 'The disposal that a sentence''s kind spells.';
+
+CREATE FUNCTION _jdl_gender(gender text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE upper(left(btrim(gender), 1)) WHEN 'M' THEN 'male' WHEN '1' THEN 'male' WHEN 'F' THEN 'female' WHEN '2' THEN 'female' ELSE 'unknown' END;
+COMMENT ON FUNCTION _jdl_gender(text) IS 'The gender that a code spells: male, female, unknown.';
+
+CREATE FUNCTION _jdl_note_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        INSERT INTO jdl_restricted.register_change VALUES (0);
+        RETURN NULL;
+    END IF;
+    -- A bulk load is followed by a rebuild, for which a list of everybody is of no use.
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        IF (SELECT count(*) FROM (SELECT FROM new_rows LIMIT 10001) AS first_rows) > 10000 THEN
+            INSERT INTO jdl_restricted.register_change VALUES (0);
+            RETURN NULL;
+        END IF;
+        INSERT INTO jdl_restricted.register_change SELECT DISTINCT person_id FROM new_rows;
+    END IF;
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        INSERT INTO jdl_restricted.register_change SELECT DISTINCT person_id FROM old_rows;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION _jdl_note_change() IS 'Statement trigger of the register: notes the persons whose rows changed.';
+
+-- Derives the index events of the given persons (null: of everybody). As of each index date, from what stands in the register before it.
+CREATE FUNCTION _jdl_build_index_events(persons bigint[]) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    built bigint;
+BEGIN
+    IF persons IS NULL THEN
+        TRUNCATE jdl_restricted.index_event;
+    ELSE
+        DELETE FROM jdl_restricted.index_event WHERE person_id = ANY (persons);
+    END IF;
+    INSERT INTO jdl_restricted.index_event
+    SELECT s.sentence_id, s.person_id, s.start_date, s.end_date, s.index_date, extract(year FROM s.index_date)::integer, s.disposal,
+           coalesce(nullif(btrim(s.offence_group), ''), 'unknown'), @extschema@._jdl_gender(p.gender),
+           coalesce(nullif(btrim(p.ethnicity), ''), 'unknown'), coalesce(nullif(btrim(p.nationality), ''), 'unknown'), coalesce(a.region, 'unknown'),
+           extract(year FROM age(s.index_date, p.date_of_birth))::integer,
+           s.previous_sanctions, s.previous_custody,
+           -- Offences proven before the index date.
+           (SELECT count(*) FROM jdl_restricted.offence o WHERE o.person_id = s.person_id AND o.outcome_date < s.start_date AND @extschema@._jdl_is_proven(o.outcome))::integer,
+           CASE WHEN s.previous_start IS NULL THEN 240 ELSE least(240, (s.start_date - s.previous_start) * 12 / 365) END,
+           extract(year FROM age(s.first_start, p.date_of_birth))::integer,
+           ln((1.0 + s.previous_sanctions) / (10.0 + greatest(0, extract(year FROM age(s.index_date, s.first_start)))))
+    FROM (
+        SELECT sentence.*, @extschema@._jdl_disposal(kind) AS disposal,
+               CASE @extschema@._jdl_disposal(kind) WHEN 'custody' THEN end_date ELSE start_date END AS index_date,
+               (count(*) OVER earlier)::integer AS previous_sanctions,
+               (count(*) FILTER (WHERE @extschema@._jdl_disposal(kind) = 'custody') OVER earlier)::integer AS previous_custody,
+               max(start_date) OVER earlier AS previous_start,
+               min(start_date) OVER (PARTITION BY person_id) AS first_start
+        FROM jdl_restricted.sentence
+        WHERE persons IS NULL OR person_id = ANY (persons)
+        WINDOW earlier AS (PARTITION BY person_id ORDER BY start_date RANGE BETWEEN UNBOUNDED PRECEDING AND '1 day' PRECEDING)
+    ) s
+    JOIN jdl_restricted.person p USING (person_id)
+    LEFT JOIN jdl.postcode_area a ON a.area = substring(upper(btrim(p.postcode)) FROM '^[A-Z]{1,2}')
+    -- Nobody is released before the end of custody is known.
+    WHERE s.index_date IS NOT NULL;
+    GET DIAGNOSTICS built = ROW_COUNT;
+    RETURN built;
+END
+$$;
+COMMENT ON FUNCTION _jdl_build_index_events(bigint[]) IS 'Derives the index events of the given persons, or of all.';
+
+-- Statistics for the planner; jdl_owner's, because only the owner of a table may analyse it.
+CREATE FUNCTION _jdl_analyse_derived() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    ANALYZE jdl_restricted.index_event (person_id, index_year, disposal);
+    ANALYZE jdl_restricted.linkage_key (key);
+    ANALYZE jdl_restricted.sentence (person_id, start_date);
+    ANALYZE jdl_restricted.offence (person_id, offence_date);
+    ANALYZE jdl_restricted.alias (person_id);
+    ANALYZE jdl_restricted.person (person_id);
+END
+$$;
+COMMENT ON FUNCTION _jdl_analyse_derived() IS 'Analyses the register and what is derived from it, identifiers left out.';
+
+CREATE FUNCTION _jdl_is_proven(outcome text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    -- Penalty notices are not proof; neither is "not guilty".
+    RETURN coalesce(outcome ~* '^(convict|caution|youth caution|reprimand|final warning|warning|guilty)' AND outcome !~* 'penalty|pnd', false);
+COMMENT ON FUNCTION _jdl_is_proven(text) IS 'Whether an outcome proves an offence: conviction or caution, never a penalty notice.';
+
+CREATE FUNCTION jdl_register_refresh(extracted_on date DEFAULT NULL) RETURNS TABLE (register_version bigint, persons bigint, sentences bigint, offences bigint, index_events bigint, rebuilt boolean)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    changed bigint[];
+    everything boolean;
+    previous record;
+    fingerprint text;
+    version bigint;
+    n_persons bigint;
+    n_sentences bigint;
+    n_offences bigint;
+BEGIN
+    IF NOT pg_has_role(@extschema@._jdl_actor(), 'jdl_dba', 'MEMBER') THEN
+        RAISE EXCEPTION 'permission denied to refresh the register' USING ERRCODE = 'insufficient_privilege', HINT = 'A member of jdl_dba loads and refreshes the register.';
+    END IF;
+    -- Two refreshes at once would derive the same rows twice.
+    LOCK TABLE jdl_restricted.register_change IN SHARE ROW EXCLUSIVE MODE;
+    SELECT * INTO previous FROM jdl.register_version v ORDER BY v.register_version DESC LIMIT 1;
+    everything := previous IS NULL OR EXISTS (SELECT FROM jdl_restricted.register_change WHERE person_id = 0)
+        OR (NOT EXISTS (SELECT FROM jdl_restricted.index_event) AND EXISTS (SELECT FROM jdl_restricted.sentence));
+    IF NOT everything THEN
+        changed := ARRAY(SELECT DISTINCT c.person_id FROM jdl_restricted.register_change c ORDER BY 1);
+    END IF;
+    IF extracted_on IS NULL THEN
+        extracted_on := coalesce(CASE WHEN NOT everything AND cardinality(changed) = 0 THEN previous.extracted_on END, current_date);
+        RAISE NOTICE 'the day of the extract was not given: % is taken', extracted_on USING HINT = 'SELECT jdl_register_refresh(''YYYY-MM-DD'') names the last day that the extract knows of.';
+    ELSIF extracted_on > current_date THEN
+        RAISE EXCEPTION 'extracted_on: is in the future' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF everything THEN
+        RAISE NOTICE 'register: deriving linkage keys and index events of everybody';
+    ELSE
+        RAISE NOTICE 'register: deriving linkage keys and index events of % changed persons', cardinality(changed);
+    END IF;
+    IF everything THEN
+        PERFORM @extschema@._jdl_analyse_derived();
+    END IF;
+    PERFORM @extschema@._jdl_build_linkage_keys(changed);
+    index_events := @extschema@._jdl_build_index_events(changed);
+    DELETE FROM jdl_restricted.register_change WHERE true;
+    IF everything THEN
+        PERFORM @extschema@._jdl_analyse_derived();
+    END IF;
+    SELECT count(*) INTO n_persons FROM jdl_restricted.person;
+    SELECT count(*) INTO n_sentences FROM jdl_restricted.sentence;
+    SELECT count(*) INTO n_offences FROM jdl_restricted.offence;
+    -- An increment is digested on top of the version before, so that one changed person does not mean reading everybody.
+    fingerprint := CASE
+        WHEN everything THEN @extschema@._jdl_register_digest(NULL)
+        WHEN cardinality(changed) = 0 THEN previous.digest
+        ELSE encode(sha256(convert_to(previous.digest || @extschema@._jdl_register_digest(changed), 'UTF8')), 'hex')
+    END;
+    IF previous IS NOT NULL AND previous.digest = fingerprint AND previous.extracted_on = jdl_register_refresh.extracted_on THEN
+        version := previous.register_version;
+    ELSE
+        INSERT INTO jdl.register_version (extracted_on, persons, sentences, offences, digest)
+        VALUES (jdl_register_refresh.extracted_on, n_persons, n_sentences, n_offences, fingerprint) RETURNING register_version.register_version INTO version;
+    END IF;
+    PERFORM @extschema@._jdl_audit('register_refresh', NULL, 'jdl.register_version', n_persons, jsonb_build_object('register_version', version, 'rebuilt', everything));
+    RETURN QUERY SELECT version, n_persons, n_sentences, n_offences, index_events, everything;
+END
+$$;
+COMMENT ON FUNCTION jdl_register_refresh(date) IS 'Derives linkage keys and index events from what changed in the register, and records the version of the extract. extracted_on is the last day it knows of.';
+
+-- The rows of the given persons (null: of everybody), in no particular order: a sum of row hashes does not depend on it.
+CREATE FUNCTION _jdl_register_digest(persons bigint[]) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' AS $$
+BEGIN
+    RETURN concat_ws('-',
+        (SELECT sum(hashtextextended(p::text, 1)) FROM jdl_restricted.person p WHERE persons IS NULL OR p.person_id = ANY (persons)),
+        (SELECT sum(hashtextextended(a::text, 2)) FROM jdl_restricted.alias a WHERE persons IS NULL OR a.person_id = ANY (persons)),
+        (SELECT sum(hashtextextended(s::text, 3)) FROM jdl_restricted.sentence s WHERE persons IS NULL OR s.person_id = ANY (persons)),
+        (SELECT sum(hashtextextended(o::text, 4)) FROM jdl_restricted.offence o WHERE persons IS NULL OR o.person_id = ANY (persons)));
+END
+$$;
+COMMENT ON FUNCTION _jdl_register_digest(bigint[]) IS 'Order-free digest of the rows of the given persons, or of all.';

@@ -1,0 +1,43 @@
+-- A step is taken once: it leaves a row in jdl.request_step, and asking again answers from that row.
+
+-- The stored summary of a step if it stands with these options ('{}' asks for whatever stands); null if it has to be taken.
+CREATE FUNCTION _jdl_standing_step(request_id bigint, step text, options jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    standing record;
+BEGIN
+    SELECT s.options, s.summary INTO standing FROM jdl.request_step s WHERE s.request_id = _jdl_standing_step.request_id AND s.step = _jdl_standing_step.step;
+    IF NOT FOUND OR (options <> '{}' AND options <> standing.options) THEN
+        RETURN NULL;
+    END IF;
+    RETURN standing.summary;
+END
+$$;
+COMMENT ON FUNCTION _jdl_standing_step(bigint, text, jsonb) IS 'The summary of a step that stands with these options; null if it has to be taken.';
+
+CREATE FUNCTION _jdl_take_step(request_id bigint, step text, status text, options jsonb, summary jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO jdl.request_step (request_id, step, actor, options, summary)
+    VALUES (_jdl_take_step.request_id, _jdl_take_step.step, @extschema@._jdl_actor(), _jdl_take_step.options, _jdl_take_step.summary)
+    ON CONFLICT ON CONSTRAINT request_step_pkey DO UPDATE SET actor = excluded.actor, taken_at = excluded.taken_at, options = excluded.options, summary = excluded.summary;
+    UPDATE jdl.request r SET status = _jdl_take_step.status WHERE r.request_id = _jdl_take_step.request_id AND r.status <> _jdl_take_step.status;
+    PERFORM @extschema@._jdl_audit(step, request_id, NULL, NULL, summary);
+END
+$$;
+COMMENT ON FUNCTION _jdl_take_step(bigint, text, text, jsonb, jsonb) IS 'Records that a step was taken, by whom and with what answer.';
+
+-- Refuses a step that the state of the request does not allow.
+CREATE FUNCTION _jdl_require_status(request_id bigint, step text, VARIADIC allowed text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    asked record;
+BEGIN
+    SELECT r.status, r.status_reason, r.destroy_on INTO asked FROM jdl.request r WHERE r.request_id = _jdl_require_status.request_id;
+    IF asked.status <> ALL (allowed) THEN
+        RAISE EXCEPTION 'request % is %: it cannot be %', request_id, asked.status, step USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = concat_ws(' ', 'Reason: ' || asked.status_reason || '.', 'Its individual-level data is destroyed by ' || asked.destroy_on || '.');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION _jdl_require_status(bigint, text, text[]) IS 'Refuses a step (a past participle) unless the request has one of the states.';

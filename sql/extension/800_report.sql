@@ -1,0 +1,43 @@
+-- The report: made once from the stored, disclosure-checked result.
+
+CREATE FUNCTION jdl_report(request_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stored jsonb;
+    made jsonb;
+BEGIN
+    PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
+    SELECT p.report INTO stored FROM jdl.report p WHERE p.request_id = jdl_report.request_id;
+    IF NOT FOUND THEN
+        -- An approver reads; making the report is the analyst's.
+        PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
+        PERFORM @extschema@.jdl_analyse(request_id);
+        PERFORM @extschema@._jdl_require_status(request_id, 'reported', 'analysed');
+        made := @extschema@._jdl_report(request_id, current_date);
+        stored := made -> 'report';
+        INSERT INTO jdl.report (request_id, report, disclosure, made_by) VALUES (jdl_report.request_id, stored, made -> 'disclosure', @extschema@._jdl_actor());
+        PERFORM @extschema@._jdl_take_step(request_id, 'report', 'analysed', '{}', '{}');
+    END IF;
+    PERFORM @extschema@._jdl_audit('read_report', request_id, 'jdl.report', 1);
+    RETURN @extschema@._jdl_report_json(stored);
+END
+$$;
+COMMENT ON FUNCTION jdl_report(bigint) IS 'The disclosure-checked report of a request as JSON; takes the steps that have not been taken.';
+
+CREATE FUNCTION jdl_report_text(request_id bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM @extschema@.jdl_report(request_id);
+    RETURN @extschema@._jdl_report_text((SELECT p.report FROM jdl.report p WHERE p.request_id = jdl_report_text.request_id));
+END
+$$;
+COMMENT ON FUNCTION jdl_report_text(bigint) IS 'The report as plain text, 80 columns wide.';
+
+CREATE FUNCTION jdl_report_html(request_id bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM @extschema@.jdl_report(request_id);
+    RETURN @extschema@._jdl_report_html((SELECT p.report FROM jdl.report p WHERE p.request_id = jdl_report_html.request_id));
+END
+$$;
+COMMENT ON FUNCTION jdl_report_html(bigint) IS 'The report as one self-contained HTML page.';

@@ -1,0 +1,40 @@
+CREATE TABLE jdl_audit.event (
+    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    occurred_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    login name NOT NULL,
+    actor name NOT NULL,
+    action text NOT NULL,
+    request_id bigint,
+    relation text,
+    row_count bigint,
+    transaction_id text NOT NULL DEFAULT pg_current_xact_id()::text,
+    isolation text NOT NULL DEFAULT current_setting('transaction_isolation'),
+    detail jsonb NOT NULL DEFAULT '{}'
+);
+COMMENT ON TABLE jdl_audit.event IS 'The trail: who did what to which request, when, and how many rows it touched. Never a personal value.';
+COMMENT ON COLUMN jdl_audit.event.login IS 'session_user: who logged in.';
+COMMENT ON COLUMN jdl_audit.event.actor IS 'The role chosen with SET ROLE, else the login.';
+CREATE INDEX event_request ON jdl_audit.event (request_id, event_id);
+
+CREATE TABLE jdl_audit.chain (
+    position bigint PRIMARY KEY CHECK (position > 0),
+    event_id bigint NOT NULL UNIQUE,
+    digest bytea NOT NULL CHECK (octet_length(digest) = 32)
+);
+COMMENT ON TABLE jdl_audit.chain IS 'The seal of the trail: each digest covers its event and the digest before it.';
+
+CREATE CONSTRAINT TRIGGER event_seal AFTER INSERT ON jdl_audit.event
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION @extschema@._jdl_audit_seal();
+ALTER TABLE jdl_audit.event ENABLE ALWAYS TRIGGER event_seal;
+
+-- Nobody changes or removes an entry, the engine neither: it may insert and read.
+ALTER TABLE jdl_audit.event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE jdl_audit.chain ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY event_engine_insert ON jdl_audit.event FOR INSERT TO jdl_engine WITH CHECK (true);
+CREATE POLICY event_engine_select ON jdl_audit.event FOR SELECT TO jdl_engine USING (true);
+CREATE POLICY event_auditor_select ON jdl_audit.event FOR SELECT TO jdl_auditor USING (true);
+CREATE POLICY chain_engine_insert ON jdl_audit.chain FOR INSERT TO jdl_engine WITH CHECK (true);
+CREATE POLICY chain_engine_select ON jdl_audit.chain FOR SELECT TO jdl_engine USING (true);
+CREATE POLICY chain_auditor_select ON jdl_audit.chain FOR SELECT TO jdl_auditor USING (true);
+GRANT SELECT, INSERT ON jdl_audit.event, jdl_audit.chain TO jdl_engine;
+GRANT SELECT ON jdl_audit.event, jdl_audit.chain TO jdl_auditor;

@@ -1,0 +1,63 @@
+CREATE TABLE jdl.setting (
+    setting text PRIMARY KEY CHECK (setting ~ '^[a-z][a-z_]*$'),
+    value jsonb NOT NULL,
+    meaning text NOT NULL
+);
+COMMENT ON TABLE jdl.setting IS 'What policy decides. Changing a value changes what later steps do, and is on the trail.';
+
+INSERT INTO jdl.setting (setting, value, meaning) VALUES
+    ('minimum_records', '60', 'Fewest submitted records of a request (privacy impact assessment, 2013).'),
+    ('minimum_treatment', '30', 'Fewest people in an analysed treatment group.'),
+    ('first_cohort_year', '2002', 'First calendar year of an index event that the register can answer for.'),
+    ('follow_up_months', '12', 'Months after the index event in which an offence counts.'),
+    ('waiting_months', '6', 'Further months in which the offence may be proven.'),
+    ('largest_error_share', '0.2', 'A request with a larger share of unusable records is rejected as a whole.'),
+    ('expected_match_rate', '0.89', 'Share of usable records that linkage is expected to find (Blue Sky: 287 of 321).'),
+    ('expected_index_share', '0.5', 'Share of linked people expected to have an index event that can be analysed (published requests: 0.11 to 0.79).'),
+    ('expected_rate', '0.35', 'Re-offending rate assumed before anything is known.'),
+    ('index_window_days', '183', 'An intervention that starts up to so many days after release still belongs to that custodial sentence.'),
+    ('link_probability', '0.99', 'Posterior probability from which a link is accepted.'),
+    ('suspect_probability', '0.5', 'Posterior probability from which a candidate that is not accepted is called suspect.'),
+    ('default_design', '{"method": "nearest", "distance": "glm", "link": "linear.logit", "ratio": 1, "caliper": 0.2}', 'The matching design of a request that names none (MatchIt''s argument names).'),
+    ('smallest_cell', '10', 'Counts below this are not published, nor rates whose numerator or complement is below it.'),
+    ('significance_level', '0.05', 'A result is conclusive at p up to this, if the gates hold.'),
+    ('review_working_days', '20', 'Working days after release until the individual-level data is destroyed.'),
+    ('decision_working_days', '5', 'Working days from the decision not to process until destruction.'),
+    ('discussion_working_days', '10', 'Working days from the talk with the provider until destruction; the earlier of the two clocks counts.'),
+    ('access_days', '365', 'How long a grant of access lasts where no end is given.'),
+    ('plan_seed', '20130402', 'Seed of every random procedure of an analysis plan that names none.'),
+    ('instance', '"training"', 'training or live: a live instance refuses synthetic data.'),
+    ('pnc_pivot', '39', 'Two-digit years of a PNC id from this on belong to the 20th century.');
+
+CREATE TABLE jdl.channel (
+    channel text PRIMARY KEY,
+    description text NOT NULL
+);
+COMMENT ON TABLE jdl.channel IS 'The ways in which a provider may send its list. A request by any other way is refused.';
+INSERT INTO jdl.channel VALUES
+    ('cjsm', 'Criminal Justice Secure eMail; encrypted, password sent separately.'),
+    ('government_secure_email', 'Government Secure Email; encrypted, password sent separately.');
+
+CREATE TABLE jdl.bank_holiday (
+    holiday date PRIMARY KEY,
+    title text NOT NULL
+);
+COMMENT ON TABLE jdl.bank_holiday IS 'Weekday bank holidays of England and Wales. One-off days are proclaimed late: add them here and open clocks follow.';
+
+CREATE TABLE jdl.postcode_area (
+    area text PRIMARY KEY CHECK (area ~ '^[A-Z]{1,2}$'),
+    region text NOT NULL
+);
+COMMENT ON TABLE jdl.postcode_area IS 'Region of England and Wales of each postcode area (by the larger part, where an area crosses a border).';
+INSERT INTO jdl.postcode_area (area, region)
+SELECT unnest(string_to_array(areas, ' ')), region FROM (VALUES
+    ('North East', 'DH DL NE SR TS'),
+    ('North West', 'BB BL CA CH CW FY L LA M OL PR SK WA WN'),
+    ('Yorkshire and the Humber', 'BD DN HD HG HU HX LS S WF YO'),
+    ('East Midlands', 'DE LE LN NG NN'),
+    ('West Midlands', 'B CV DY HR ST SY TF WR WS WV'),
+    ('East of England', 'AL CB CM CO IP LU NR PE SG SS'),
+    ('London', 'BR CR DA E EC EN HA IG KT N NW RM SE SM SW TW UB W WC WD'),
+    ('South East', 'BN CT GU HP ME MK OX PO RG RH SL SO TN'),
+    ('South West', 'BA BH BS DT EX GL PL SN SP TA TQ TR'),
+    ('Wales', 'CF LD LL NP SA')) AS regions (region, areas);

@@ -1,0 +1,530 @@
+//! The counts of one report, protected together.
+//!
+//! The tables of a report are about the same people: the outcome, its court categories and the profile of a group add up
+//! to the same number, and a sub-analysis is a part of its group, whose rest anybody can subtract. So they become one linked
+//! table, and every count of the report comes out of one call. Before that, small profile categories go into "other" and small
+//! losses of the attrition funnel into the next, which tells readers more than gaps would.
+//!
+//! Whether a count or rate is withheld because it is small or because it is large would itself be an answer, so the
+//! gates only say yes or no.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disclosure::policy::Policy;
+use crate::disclosure::table::{Hierarchies, Labels, Record, Table};
+use crate::disclosure::{Protected, protect, round_to_base};
+use crate::error::{Error, Result};
+use crate::number::Heartbeat;
+
+/// The label that small categories go into.
+pub const OTHER: &str = "other";
+
+/// The dimension that keeps the groups of a report apart.
+const GROUP: &str = "group";
+
+/// The smallest numbers that a report may rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gates {
+    /// People in a group. Default 30: below, nothing of the group is published.
+    pub group: i64,
+    /// Re-offenders in each group for days to the first re-offence. Default 30.
+    pub days: i64,
+    /// People in a court category. Default 10.
+    pub court_category: i64,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self { group: 30, days: 30, court_category: 10 }
+    }
+}
+
+impl Gates {
+    /// Whether a rate may be published: the group is large enough, and so are the numerator and its complement.
+    pub fn allow_rate(&self, numerator: i64, people: i64, threshold: i64) -> bool {
+        people >= self.group && numerator >= threshold && people - numerator >= threshold
+    }
+
+    /// Whether the mean days to the first re-offence may be published for two groups with so many re-offenders.
+    pub fn allow_days(&self, reoffenders: &[i64]) -> bool {
+        reoffenders.iter().all(|people| *people >= self.days)
+    }
+
+    /// Whether the row of a court category may be published.
+    pub fn allow_court_category(&self, people: i64) -> bool {
+        people >= self.court_category
+    }
+}
+
+/// How the people of a group, or of one category of another breakdown, divide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breakdown {
+    /// What divides them, such as `reoffended` or `ethnicity`.
+    pub name: String,
+    /// The breakdown and category whose people are divided; `None`: all of the group.
+    pub of: Option<(String, String)>,
+    /// Each category and how many.
+    pub categories: Vec<(String, i64)>,
+    /// Whether small categories go into [`OTHER`] rather than be hidden.
+    pub merge_small: bool,
+}
+
+/// People who are analysed together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Such as `treatment`, or for a part such as `completers`.
+    pub name: String,
+    /// At least one, the first of all people of the group. Those of a part divide it as breakdowns of the same name divide
+    /// the group.
+    pub breakdowns: Vec<Breakdown>,
+    /// Sub-analyses. Parts have no parts.
+    pub parts: Vec<Self>,
+}
+
+/// A breakdown fit to be published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SafeBreakdown {
+    /// What divides the people.
+    pub name: String,
+    /// Each category and how many, `None` where hidden.
+    pub categories: Vec<(String, Option<i64>)>,
+}
+
+impl SafeBreakdown {
+    /// The number of a category; `None` if hidden or not there.
+    pub fn count(&self, category: &str) -> Option<i64> {
+        self.categories.iter().find(|(name, _)| name == category).and_then(|(_, count)| *count)
+    }
+}
+
+/// A group fit to be published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SafeGroup {
+    /// Its name.
+    pub name: String,
+    /// How many people, `None` where hidden.
+    pub people: Option<i64>,
+    /// How they divide.
+    pub breakdowns: Vec<SafeBreakdown>,
+    /// Sub-analyses.
+    pub parts: Vec<Self>,
+}
+
+impl SafeGroup {
+    /// A breakdown by its name.
+    pub fn breakdown(&self, name: &str) -> Option<&SafeBreakdown> {
+        self.breakdowns.iter().find(|breakdown| breakdown.name == name)
+    }
+}
+
+/// The counts of a report fit to be published, and the proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SafeCounts {
+    /// The groups, in the order given.
+    pub groups: Vec<SafeGroup>,
+    /// The linked table they come from, for the record.
+    pub table: Table,
+    /// The same with certificate and information loss. As secret as the counts.
+    pub protected: Protected,
+}
+
+/// Protects all counts of a report in one linked model.
+///
+/// `policy.outcome_dimension` names the breakdown that holds the outcome (`reoffended`, say).
+///
+/// # Errors
+/// [`Error::InvalidInput`] if a group has no breakdown, breakdowns of the same people do not add up to the same number, a
+/// part is larger than its group, or a name is used twice; and what [`protect`] refuses.
+pub fn protect_groups(
+    groups: &[Group],
+    gates: &Gates,
+    policy: &Policy,
+    keys: &[u64],
+    heartbeat: Heartbeat,
+    out_of_time: &dyn Fn() -> bool,
+) -> Result<SafeCounts> {
+    let groups: Vec<Group> =
+        groups.iter().map(|group| merge_categories(group, policy.threshold)).collect::<Result<_>>()?;
+    let mut tables = Vec::new();
+    let mut policy = policy.clone();
+    for (number, group) in groups.iter().enumerate() {
+        if groups[..number].iter().any(|other| other.name == group.name) {
+            return Err(Error::invalid("group", "needs a name of its own"));
+        }
+        let people = people_of(group)?;
+        for breakdown in &group.breakdowns {
+            tables.push(table_of(group, breakdown, None)?);
+        }
+        for part in &group.parts {
+            people_of(part)?;
+            for breakdown in &part.breakdowns {
+                tables.push(table_of(group, breakdown, Some(part))?);
+            }
+        }
+        if people < gates.group {
+            policy.withhold.push(BTreeMap::from([(GROUP.to_owned(), Some(group.name.clone()))]));
+        }
+    }
+    let table = Table::link(&tables)?;
+    let layout = table.layout();
+    // A group that is too small is withheld whole, and so is a part.
+    let mut withheld: Vec<Labels> = policy.withhold.clone();
+    for group in &groups {
+        for part in &group.parts {
+            if people_of(part)? < gates.group {
+                withheld.push(BTreeMap::from([
+                    (GROUP.to_owned(), Some(group.name.clone())),
+                    (part_dimension(part), Some(part.name.clone())),
+                ]));
+            }
+        }
+    }
+    policy.withhold = (0..layout.len())
+        .map(|cell| layout.labels(cell))
+        .filter(|labels| withheld.iter().any(|some| some.iter().all(|(name, label)| labels.get(name) == Some(label))))
+        .collect();
+    let protected = protect(&table, &policy, keys, heartbeat, out_of_time)?;
+    let read = |labels: &[(&str, &str)]| {
+        let labels: Labels =
+            labels.iter().map(|(name, label)| ((*name).to_owned(), Some((*label).to_owned()))).collect();
+        layout.find(&labels).and_then(|cell| protected.values[cell])
+    };
+    let safe = |group: &Group, part: Option<&Group>, parts: Vec<SafeGroup>| {
+        let dimension = part.map(part_dimension).unwrap_or_default();
+        let mut base = vec![(GROUP, group.name.as_str())];
+        if let Some(part) = part {
+            base.push((&dimension, &part.name));
+        }
+        let own = part.unwrap_or(group);
+        let breakdowns = own.breakdowns.iter().map(|breakdown| {
+            let mut base = base.clone();
+            if let Some((name, label)) = &breakdown.of {
+                base.push((name, label));
+            }
+            let categories = breakdown.categories.iter().map(|(label, _)| {
+                let labels = [base.as_slice(), &[(&breakdown.name, label)]].concat();
+                (label.clone(), read(&labels))
+            });
+            SafeBreakdown { name: breakdown.name.clone(), categories: categories.collect() }
+        });
+        SafeGroup { name: own.name.clone(), people: read(&base), breakdowns: breakdowns.collect(), parts }
+    };
+    let groups = groups
+        .iter()
+        .map(|group| {
+            let parts = group.parts.iter().map(|part| safe(group, Some(part), Vec::new())).collect();
+            safe(group, None, parts)
+        })
+        .collect();
+    Ok(SafeCounts { groups, table, protected })
+}
+
+/// The dimension that divides a group into a part and the rest.
+fn part_dimension(part: &Group) -> String {
+    format!("part {}", part.name)
+}
+
+/// How many people a group has, by its first breakdown.
+fn people_of(group: &Group) -> Result<i64> {
+    match group.breakdowns.first() {
+        Some(Breakdown { of: None, categories, .. }) => {
+            Ok(categories.iter().map(|(_, count)| *count).fold(0, i64::saturating_add))
+        }
+        _ => Err(Error::invalid("group", "needs a breakdown of all its people first")),
+    }
+}
+
+/// One breakdown of a group as a table, or of a part and the rest of its group.
+fn table_of(group: &Group, breakdown: &Breakdown, part: Option<&Group>) -> Result<Table> {
+    let record =
+        |labels: &[&str], count| Record { labels: labels.iter().map(|l| Some((*l).to_owned())).collect(), count };
+    let none = Hierarchies::new();
+    let mut table = match part {
+        None => {
+            let records: Vec<Record> =
+                breakdown.categories.iter().map(|(label, count)| record(&[label], *count)).collect();
+            Table::from_records(&[&breakdown.name], &none, &records)?
+        }
+        Some(part) => {
+            let whole = group
+                .breakdowns
+                .iter()
+                .find(|whole| whole.name == breakdown.name && whole.of == breakdown.of)
+                .ok_or_else(|| Error::invalid("part", "needs breakdowns that its group has"))?;
+            if breakdown.categories.iter().any(|(label, _)| whole.categories.iter().all(|(known, _)| known != label)) {
+                return Err(Error::invalid("part", "needs the categories that its group has"));
+            }
+            let rest = format!("not {}", part.name);
+            let mut records = Vec::new();
+            for (label, count) in &whole.categories {
+                let inside: i64 =
+                    breakdown.categories.iter().filter(|(own, _)| own == label).map(|(_, count)| *count).sum();
+                if inside > *count {
+                    return Err(Error::invalid("part", "must not be larger than its group"));
+                }
+                records.push(record(&[&part.name, label], inside));
+                records.push(record(&[&rest, label], count - inside));
+            }
+            Table::from_records(&[&part_dimension(part), &breakdown.name], &none, &records)?
+        }
+    };
+    if let Some((name, label)) = &breakdown.of {
+        table = table.within(name, label)?;
+    }
+    table.within(GROUP, &group.name)
+}
+
+/// The group with small categories merged, in its parts as in itself.
+fn merge_categories(group: &Group, threshold: i64) -> Result<Group> {
+    let mut merged = group.clone();
+    for breakdown in &mut merged.breakdowns {
+        if !breakdown.merge_small {
+            continue;
+        }
+        let small = small_categories(&breakdown.categories, threshold);
+        let key = (breakdown.name.clone(), breakdown.of.clone());
+        let parts = merged.parts.iter_mut().flat_map(|part| &mut part.breakdowns);
+        for same in parts.filter(|same| (same.name.clone(), same.of.clone()) == key) {
+            same.categories = into_other(&same.categories, &small);
+        }
+        breakdown.categories = into_other(&breakdown.categories, &small);
+    }
+    Ok(merged)
+}
+
+/// Which categories to merge: those below the threshold, and then the next smallest until the merged one reaches it.
+/// Empty ones go too, without need of company.
+fn small_categories(categories: &[(String, i64)], threshold: i64) -> Vec<String> {
+    let mut order: Vec<&(String, i64)> = categories.iter().collect();
+    order.sort_by(|(a, few), (b, many)| (few, a).cmp(&(many, b)));
+    let mut small = Vec::new();
+    let mut sum = 0;
+    for (label, count) in order {
+        if *count < threshold || (1..threshold).contains(&sum) {
+            sum += count;
+            small.push(label.clone());
+        }
+    }
+    small
+}
+
+fn into_other(categories: &[(String, i64)], small: &[String]) -> Vec<(String, i64)> {
+    let is_small = |label: &String| small.contains(label);
+    let sum: i64 = categories.iter().filter(|(label, _)| is_small(label)).map(|(_, count)| *count).sum();
+    let mut kept: Vec<(String, i64)> = categories.iter().filter(|(label, _)| !is_small(label)).cloned().collect();
+    if sum > 0 {
+        match kept.iter_mut().find(|(label, _)| label == OTHER) {
+            Some((_, count)) => *count += sum,
+            None => kept.push((OTHER.to_owned(), sum)),
+        }
+    }
+    kept
+}
+
+/// One step of the attrition funnel fit to be published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SafeStep {
+    /// The steps that were merged into it; the last gives it its name.
+    pub steps: Vec<String>,
+    /// How many people are left after it; `None` where hidden.
+    pub remaining: Option<i64>,
+}
+
+/// The attrition funnel with every loss of 1 to `threshold` - 1 merged into a neighbour, so that it cannot be subtracted.
+///
+/// `steps` are the people left after each, the first all that were submitted. If all losses together are below the
+/// threshold, only the last step is published. With `rounded` every number is rounded to base 5. If the last number is
+/// hidden elsewhere (`last_hidden`), so it is here.
+///
+/// ```
+/// use jdl_core::disclosure::protect_funnel;
+/// let steps = [("submitted", 200), ("valid", 197), ("linked", 170), ("matched", 170)].map(|(s, n)| (s.to_owned(), n));
+/// let safe = protect_funnel(&steps, 10, false, false)?;
+/// let left: Vec<_> = safe.iter().map(|step| (step.steps.join(", "), step.remaining)).collect();
+/// assert_eq!(left[1], ("valid, linked".to_owned(), Some(170)));
+/// assert_eq!(left.len(), 3);
+/// # Ok::<(), jdl_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::InvalidInput`] if people appear on the way.
+pub fn protect_funnel(
+    steps: &[(String, i64)],
+    threshold: i64,
+    rounded: bool,
+    last_hidden: bool,
+) -> Result<Vec<SafeStep>> {
+    let Some(((first, submitted), later)) = steps.split_first() else { return Ok(Vec::new()) };
+    // Merged steps with their loss and what remains.
+    let mut merged: Vec<(Vec<String>, i64, i64)> = Vec::new();
+    let mut open = false;
+    let mut before = *submitted;
+    for (name, remaining) in later {
+        let loss = before - remaining;
+        if loss < 0 || *remaining < 0 {
+            return Err(Error::invalid("funnel", "must not gain people"));
+        }
+        before = *remaining;
+        match merged.last_mut() {
+            Some(last) if open => {
+                last.0.push(name.clone());
+                last.1 += loss;
+                last.2 = *remaining;
+            }
+            _ => merged.push((vec![name.clone()], loss, *remaining)),
+        }
+        open = merged.last().is_some_and(|last| (1..threshold).contains(&last.1));
+    }
+    while open && merged.len() > 1 {
+        if let (Some(last), Some(previous)) = (merged.pop(), merged.last_mut()) {
+            previous.0.extend(last.0);
+            previous.1 += last.1;
+            previous.2 = last.2;
+            open = (1..threshold).contains(&previous.1);
+        }
+    }
+    let show = |count: i64| if rounded { round_to_base(count) } else { count };
+    let mut safe = vec![SafeStep { steps: vec![first.clone()], remaining: (!open).then(|| show(*submitted)) }];
+    safe.extend(merged.into_iter().map(|(steps, _, remaining)| SafeStep { steps, remaining: Some(show(remaining)) }));
+    if last_hidden && let Some(last) = safe.last_mut() {
+        last.remaining = None;
+    }
+    Ok(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn breakdown(name: &str, categories: &[(&str, i64)]) -> Breakdown {
+        let categories = categories.iter().map(|(label, count)| ((*label).to_owned(), *count)).collect();
+        Breakdown { name: name.to_owned(), of: None, categories, merge_small: false }
+    }
+
+    fn policy() -> Policy {
+        Policy { outcome_dimension: Some("reoffended".to_owned()), ..Policy::default() }
+    }
+
+    fn protect_all(groups: &[Group]) -> SafeCounts {
+        protect_groups(groups, &Gates::default(), &policy(), &[], &|| {}, &|| false).unwrap()
+    }
+
+    fn group(name: &str, breakdowns: Vec<Breakdown>) -> Group {
+        Group { name: name.to_owned(), breakdowns, parts: Vec::new() }
+    }
+
+    #[test]
+    fn gates_look_at_both_sides_of_a_rate() {
+        let gates = Gates::default();
+        assert!(gates.allow_rate(48, 216, 10));
+        assert!(!gates.allow_rate(9, 216, 10) && !gates.allow_rate(207, 216, 10) && !gates.allow_rate(10, 29, 10));
+        assert!(gates.allow_days(&[30, 66]) && !gates.allow_days(&[29, 66]));
+        assert!(gates.allow_court_category(10) && !gates.allow_court_category(9));
+    }
+
+    #[test]
+    fn a_report_without_small_counts_is_published_whole() {
+        let safe = protect_all(&[
+            group("treatment", vec![breakdown("reoffended", &[("yes", 48), ("no", 168)])]),
+            group("comparison", vec![breakdown("reoffended", &[("yes", 66), ("no", 150)])]),
+        ]);
+        assert_eq!(safe.groups[0].people, Some(216));
+        assert_eq!(safe.groups[1].breakdown("reoffended").unwrap().count("yes"), Some(66));
+        assert!(safe.protected.values.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn a_hidden_court_category_hides_another() {
+        let mut court = breakdown("court", &[("either way", 25), ("indictable", 4), ("summary", 19)]);
+        court.of = Some(("reoffended".to_owned(), "yes".to_owned()));
+        let safe =
+            protect_all(&[group("treatment", vec![breakdown("reoffended", &[("yes", 48), ("no", 168)]), court])]);
+        let group = &safe.groups[0];
+        assert_eq!((group.people, group.breakdown("reoffended").unwrap().count("yes")), (Some(216), Some(48)));
+        let hidden = group.breakdown("court").unwrap().categories.iter().filter(|(_, count)| count.is_none()).count();
+        assert_eq!(hidden, 2);
+        assert_eq!(group.breakdown("court").unwrap().count("indictable"), None);
+    }
+
+    #[test]
+    fn a_part_cannot_be_subtracted_from_its_group() {
+        let mut treatment = group("treatment", vec![breakdown("reoffended", &[("yes", 48), ("no", 168)])]);
+        // All but 3 of those who re-offended completed: 48 - 45 = 3.
+        treatment.parts = vec![group("completers", vec![breakdown("reoffended", &[("yes", 45), ("no", 100)])])];
+        let safe = protect_all(&[treatment]);
+        let group = &safe.groups[0];
+        let yes = group.breakdown("reoffended").unwrap().count("yes");
+        let part = group.parts[0].breakdown("reoffended").unwrap().count("yes");
+        assert!(yes.is_none() || part.is_none());
+    }
+
+    #[test]
+    fn a_small_group_is_withheld_whole() {
+        let safe = protect_all(&[
+            group("treatment", vec![breakdown("reoffended", &[("yes", 14), ("no", 15)])]),
+            group("comparison", vec![breakdown("reoffended", &[("yes", 60), ("no", 150)])]),
+        ]);
+        assert_eq!(safe.groups[0].people, None);
+        assert!(safe.groups[0].breakdowns[0].categories.iter().all(|(_, count)| count.is_none()));
+        assert_eq!(safe.groups[1].people, Some(210));
+    }
+
+    #[test]
+    fn small_categories_go_into_other_with_enough_company() {
+        let mut ethnicity = breakdown("ethnicity", &[("white", 100), ("black", 14), ("asian", 3), ("mixed", 2)]);
+        ethnicity.merge_small = true;
+        let safe =
+            protect_all(&[group("treatment", vec![breakdown("reoffended", &[("yes", 40), ("no", 79)]), ethnicity])]);
+        let categories = &safe.groups[0].breakdown("ethnicity").unwrap().categories;
+        assert_eq!(*categories, [("white".to_owned(), Some(100)), (OTHER.to_owned(), Some(19))]);
+    }
+
+    #[test]
+    fn numbers_that_do_not_agree_are_refused() {
+        let bad = [
+            group(
+                "treatment",
+                vec![breakdown("reoffended", &[("yes", 48), ("no", 168)]), breakdown("sex", &[("F", 5)])],
+            ),
+            group("treatment", vec![]),
+        ];
+        for bad in bad {
+            assert!(protect_groups(&[bad], &Gates::default(), &policy(), &[], &|| {}, &|| false).is_err());
+        }
+    }
+
+    fn funnel(counts: &[i64]) -> Vec<(String, Option<i64>)> {
+        let steps: Vec<(String, i64)> = counts.iter().enumerate().map(|(i, n)| (i.to_string(), *n)).collect();
+        let safe = protect_funnel(&steps, 10, false, false).unwrap();
+        safe.into_iter().map(|step| (step.steps.concat(), step.remaining)).collect()
+    }
+
+    #[test]
+    fn small_losses_of_the_funnel_are_merged() {
+        let step = |name: &str, count: i64| (name.to_owned(), Some(count));
+        assert_eq!(funnel(&[100, 97, 80, 80, 60]), [step("0", 100), step("12", 80), step("3", 80), step("4", 60)]);
+        // The last loss is small: it goes back into the one before.
+        assert_eq!(funnel(&[100, 80, 80, 79]), [step("0", 100), step("123", 79)]);
+        // All losses together are small: what was submitted is hidden.
+        assert_eq!(funnel(&[100, 98, 97]), [("0".to_owned(), None), step("12", 97)]);
+        assert_eq!(funnel(&[100]), [step("0", 100)]);
+        assert!(protect_funnel(&[("a".to_owned(), 5), ("b".to_owned(), 6)], 10, false, false).is_err());
+    }
+
+    #[test]
+    fn no_published_loss_of_any_funnel_is_small() {
+        for first in 0..40 {
+            for second in 0..40 {
+                for third in 0..25 {
+                    let counts = [200, 200 - first, 200 - first - second, 200 - first - second - third];
+                    let published: Vec<i64> = funnel(&counts).into_iter().filter_map(|(_, count)| count).collect();
+                    assert!(published.windows(2).all(|pair| !(1..10).contains(&(pair[0] - pair[1]))));
+                    assert_eq!(published.last(), Some(&counts[3]));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Cumulative re-offending over the follow-up, one curve a group.
+
+use crate::error::Result;
+use crate::number::pairwise_sum;
+
+use super::absent::{Absent, Confidence, Defined};
+use super::analyse::Design;
+use super::means::effective_n;
+use super::survival::{RiskTable, SurvivalInterval, log_rank};
+
+/// Days between two points of a curve.
+const STEP_DAYS: u32 = 7;
+
+/// A group's cumulative re-offending: one less the (weighted) Kaplan-Meier curve.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Curve {
+    /// Every seventh day from day 0, and the last day anybody was followed.
+    pub points: Vec<CurvePoint>,
+}
+
+/// A curve on one day.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct CurvePoint {
+    /// Days since the start of the follow-up.
+    pub day: u32,
+    /// Share who re-offended by the end of that day, 0 to 1.
+    pub reoffended: f64,
+    /// Lower limit (log-log); empty where the curve is still at 0 or has reached 1.
+    pub low: Option<f64>,
+    /// Upper limit.
+    pub high: Option<f64>,
+    /// Effective number of people still followed and not yet re-offending at the start of the day.
+    pub at_risk: f64,
+}
+
+/// The curves of treatment and comparison, and the p-value of the log-rank test between them.
+pub(super) struct Curves {
+    pub groups: [Curve; 2],
+    pub log_rank_p_value: Defined<f64>,
+}
+
+/// Weights are scaled to add up to the effective number of each group, so that Greenwood's standard error knows how much
+/// information there is; the curve itself does not depend on the scale. The log-rank test is made only where all
+/// weights of a group are equal: it knows nothing of others, nor of pairs, which makes it cautious in matched sets.
+pub(super) fn curves(design: &Design<'_>, confidence: Confidence) -> Result<Curves> {
+    let [treatment, comparison] = [Followed::new(design, true)?, Followed::new(design, false)?];
+    let log_rank_p_value = if treatment.equal_weights && comparison.equal_weights {
+        log_rank(&treatment.table, &comparison.table).p_value
+    } else {
+        Err(Absent::WeightsDiffer)
+    };
+    Ok(Curves { groups: [treatment, comparison].map(|group| group.curve(confidence)), log_rank_p_value })
+}
+
+/// One group under observation.
+struct Followed {
+    table: RiskTable,
+    last_day: u32,
+    equal_weights: bool,
+}
+
+impl Followed {
+    fn new(design: &Design<'_>, treated: bool) -> Result<Self> {
+        let kept: Vec<usize> =
+            (0..design.treated.len()).filter(|&i| design.treated[i] == treated && design.weight[i] > 0.0).collect();
+        let weights: Vec<f64> = kept.iter().map(|&i| design.weight[i]).collect();
+        let effective = effective_n(&weights);
+        let scale = effective / pairwise_sum(&weights);
+        let weights: Vec<f64> = weights.iter().map(|w| w * scale).collect();
+        let days: Vec<u32> = kept.iter().map(|&i| design.outcome[i].days_at_risk).collect();
+        let times: Vec<f64> = days.iter().map(|&d| f64::from(d)).collect();
+        let events: Vec<bool> = kept.iter().map(|&i| design.outcome[i].reoffended()).collect();
+        Ok(Self {
+            table: RiskTable::new(&times, &events, &weights)?,
+            last_day: days.iter().copied().max().unwrap_or(0),
+            // Kish's number is the number of people only where all weights are the same.
+            equal_weights: effective >= kept.len() as f64 * (1.0 - 1e-12),
+        })
+    }
+
+    fn curve(&self, confidence: Confidence) -> Curve {
+        let mut grid: Vec<f64> = (0..self.last_day).step_by(STEP_DAYS as usize).map(f64::from).collect();
+        grid.push(f64::from(self.last_day));
+        let points = self
+            .table
+            .curve(&grid, SurvivalInterval::LogLog, confidence)
+            .into_iter()
+            .map(|at| CurvePoint {
+                day: at.time as u32,
+                reoffended: 1.0 - at.survival,
+                low: at.interval.ok().map(|i| 1.0 - i.high),
+                high: at.interval.ok().map(|i| 1.0 - i.low),
+                at_risk: at.at_risk,
+            })
+            .collect();
+        Curve { points }
+    }
+}

@@ -1,0 +1,624 @@
+//! The propensity score: a logistic regression of treatment on the covariates, by iteratively reweighted least squares.
+//!
+//! Rows are handled in fixed blocks whose crossproducts are added in a fixed order, so that the digits do not depend on the
+//! number of threads. Columns are centred and scaled inside, which the coefficients do not show; iterations, start and stopping rule are
+//! those of R's `glm` (McCullagh and Nelder 1989, section 2.5), taken as Newton steps (for the logit they are the same).
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::matching::design::{CHUNK, Design};
+use crate::matching::frame::Frame;
+use crate::matching::kernel::{self, BLOCK, LANES};
+use crate::matching::linear::{Cholesky, independent_columns};
+use crate::number::Heartbeat;
+
+/// How the regression is iterated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FitOptions {
+    /// Stop when the deviance changes by less than this, relative to itself plus 0.1 (R: 1e-8).
+    pub epsilon: f64,
+    /// Most iterations (R: 25).
+    pub maxit: u32,
+    /// Start from a fit of all treated and this many controls instead of R's start; fewer passes over large pools, the same optimum.
+    pub warm_start_controls: Option<usize>,
+    /// What to do when treatment is separated by the covariates.
+    pub separation: Separation,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        Self { epsilon: 1e-8, maxit: 25, warm_start_controls: None, separation: Separation::Firth }
+    }
+}
+
+/// What to do when the covariates separate treated from controls, so that the likelihood has no maximum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separation {
+    /// Fit again with Firth's penalty, and say so.
+    Firth,
+    /// Refuse.
+    Refuse,
+}
+
+/// Why the fit carries a penalty, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Penalty {
+    /// The covariates separate some treated or controls: Jeffreys' prior (Firth 1993; Heinze and Schemper 2002).
+    FirthForSeparation,
+    /// The likelihood was not maximised within the iterations allowed: Jeffreys' prior.
+    FirthForNonConvergence,
+}
+
+/// One coefficient, in the scale of the covariate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coefficient {
+    /// R's name of the term, `(Intercept)` first.
+    pub name: String,
+    /// The estimate, in logits; `None` if the column is aliased (a linear combination of earlier ones) and was dropped.
+    pub estimate: Option<f64>,
+    /// Its standard error from the information at the estimate.
+    pub standard_error: Option<f64>,
+}
+
+/// A fitted propensity model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// Intercept and terms in the order of the design.
+    pub coefficients: Vec<Coefficient>,
+    /// Minus twice the log likelihood.
+    pub deviance: f64,
+    /// The deviance of the intercept alone.
+    pub null_deviance: f64,
+    /// Iterations, each one solution of the weighted least squares (and so one pass over the rows).
+    pub iterations: u32,
+    /// Rows that the model was fitted to.
+    pub rows: usize,
+    /// Treated among them.
+    pub treated: usize,
+    /// The penalty, if one was needed.
+    pub penalty: Option<Penalty>,
+    /// The linear predictor (logit of the score) of every row of the frame, also of rows left out of the fit.
+    pub logits: Vec<f64>,
+}
+
+impl Fit {
+    /// The scores: probabilities of treatment, one a row.
+    pub fn scores(&self) -> Vec<f64> {
+        self.logits.par_iter().map(|&eta| kernel::logistic(eta)).collect()
+    }
+
+    /// Names of the aliased columns.
+    pub fn aliased(&self) -> impl Iterator<Item = &str> {
+        self.coefficients.iter().filter(|c| c.estimate.is_none()).map(|c| c.name.as_str())
+    }
+}
+
+/// Fits treatment on `design` over the rows where `keep` holds (all, if `None`).
+///
+/// # Errors
+/// [`Error::TooFew`] without a treated or a control, [`Error::NotConverged`] if the penalised fit does not converge, or if
+/// treatment is separated and [`Separation::Refuse`] was asked for.
+pub(crate) fn fit(
+    design: &Design<'_>,
+    keep: Option<&[bool]>,
+    options: &FitOptions,
+    heartbeat: Heartbeat<'_>,
+) -> Result<Fit> {
+    let frame = design.frame;
+    let kept = |row: usize| keep.is_none_or(|keep| keep[row]);
+    let rows = (0..frame.len()).filter(|&row| kept(row)).count();
+    let treated = (0..frame.len()).filter(|&row| kept(row) && frame.treated()[row]).count();
+    for (what, have) in [("treated", treated), ("controls", rows - treated)] {
+        if have == 0 {
+            return Err(Error::too_few(what, have, 1));
+        }
+    }
+    let start = match options.warm_start_controls {
+        Some(controls) if 2 * controls < rows - treated => {
+            Some(warm_start(design, keep, controls, options, heartbeat)?)
+        }
+        _ => None,
+    };
+    let mut model = Model::standardise(design, keep);
+    let first = model.pass(At::Start, heartbeat);
+    let independent = independent_columns(&first.information(), first.size, ALIASED);
+    model.drop_aliased(&independent);
+    let first = if independent.iter().all(|&x| x) { first } else { model.pass(At::Start, heartbeat) };
+
+    let solution = model.maximise(first, start, options, heartbeat)?;
+    let (solution, penalty) = match solution {
+        Ok(solution) => (solution, None),
+        Err(penalty) if options.separation == Separation::Firth => {
+            (model.maximise_penalised(heartbeat)?, Some(penalty))
+        }
+        Err(_) => {
+            return Err(Error::NotConverged {
+                what: "the propensity model (treatment is separated by the covariates)".to_owned(),
+                iterations: options.maxit,
+            });
+        }
+    };
+    let (shares, n) = ((treated as f64, (rows - treated) as f64), rows as f64);
+    let null_deviance = -2.0 * (shares.0 * kernel::ln(shares.0 / n) + shares.1 * kernel::ln(shares.1 / n));
+    let coefficients = model.coefficients(&solution)?;
+    let estimates: Vec<Option<f64>> = coefficients[1..].iter().map(|c| c.estimate).collect();
+    let logits = design.linear_predictor(coefficients[0].estimate.unwrap_or(0.0), &estimates);
+    Ok(Fit {
+        coefficients,
+        deviance: solution.deviance,
+        null_deviance,
+        iterations: solution.iterations,
+        rows,
+        treated,
+        penalty,
+        logits,
+    })
+}
+
+/// A column is aliased when less than this share of its sum of squares is left after the columns before it.
+const ALIASED: f64 = 1e-12;
+
+/// At the maximum a Newton step no longer moves anybody's logit; along a separating direction every step moves it by about 1.
+const SEPARATED: f64 = 0.5;
+
+/// A start near the optimum: the coefficients of all treated and about `controls` controls, the intercept moved by the logarithm
+/// of the sampling fraction (Prentice and Pyke 1979). The controls are drawn by a hash of their ids, so that the order of rows does not matter.
+fn warm_start(
+    design: &Design<'_>,
+    keep: Option<&[bool]>,
+    controls: usize,
+    options: &FitOptions,
+    heartbeat: Heartbeat<'_>,
+) -> Result<Vec<Option<f64>>> {
+    let frame = design.frame;
+    let pool = frame.len() - frame.treated_count();
+    let bound = (u64::MAX as f64 * (controls as f64 / pool as f64)) as u64;
+    let drawn = |row: usize| {
+        keep.is_none_or(|keep| keep[row]) && (frame.treated()[row] || scramble(frame.ids()[row] as u64) < bound)
+    };
+    let sample: Frame = frame.subset(drawn);
+    let small = Design { frame: &sample, terms: design.terms.clone() };
+    let options = FitOptions { warm_start_controls: None, separation: Separation::Firth, ..*options };
+    let fit = fit(&small, None, &options, heartbeat)?;
+    let mut start: Vec<Option<f64>> = fit.coefficients.iter().map(|c| c.estimate).collect();
+    if let Some(Some(intercept)) = start.first_mut() {
+        let kept = (0..frame.len()).filter(|&row| keep.is_none_or(|keep| keep[row])).count();
+        *intercept += kernel::ln((sample.len() - fit.treated) as f64 / (kept - fit.treated) as f64);
+    }
+    Ok(start)
+}
+
+/// A fixed bijective hash of 64 bits (Steele, Lea and Flood 2014: the finaliser of SplitMix64).
+fn scramble(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Where a pass evaluates the model.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    /// R's start: fitted values (y + 1/2) / 2.
+    Start,
+    /// These coefficients of the standardised columns, intercept first.
+    Coefficients(&'a [f64]),
+}
+
+/// The sums of one pass over the rows.
+struct Pass {
+    tiles: Vec<[[f64; LANES]; LANES]>,
+    strips: usize,
+    /// Intercept and terms.
+    size: usize,
+    deviance: f64,
+}
+
+impl Pass {
+    /// X'WX.
+    fn information(&self) -> Vec<f64> {
+        let at = |i, j| kernel::entry(&self.tiles, self.strips, i, j);
+        (0..self.size).flat_map(|i| (0..self.size).map(move |j| (i, j))).map(|(i, j)| at(i, j)).collect()
+    }
+
+    /// X'W times the working response (at the start) or the working residual: the score, X'(y - mu).
+    fn score(&self) -> Vec<f64> {
+        (0..self.size).map(|i| kernel::entry(&self.tiles, self.strips, i, self.size)).collect()
+    }
+}
+
+/// An optimum, in standardised columns.
+struct Solution {
+    coefficients: Vec<f64>,
+    information: Vec<f64>,
+    deviance: f64,
+    iterations: u32,
+}
+
+/// The regression over standardised columns.
+struct Model<'a> {
+    design: &'a Design<'a>,
+    keep: Option<&'a [bool]>,
+    /// Terms in the model; the others are aliased.
+    terms: Vec<usize>,
+    /// Of each term of the model.
+    centre: Vec<f64>,
+    /// Reciprocal of the standard deviation of each term of the model.
+    scale: Vec<f64>,
+}
+
+impl<'a> Model<'a> {
+    fn standardise(design: &'a Design<'a>, keep: Option<&'a [bool]>) -> Self {
+        let n = design.frame.len();
+        let moments: Vec<(f64, f64)> = (0..design.terms.len())
+            .into_par_iter()
+            .map(|term| {
+                let mut buffer = vec![0.0; CHUNK.min(n)];
+                design.copy_to(term, 0..1, &mut buffer[..1]);
+                // Deviations from a value of the column, so that a large common part costs no digits.
+                let (origin, mut sum, mut squares) = (buffer[0], 0.0, 0.0);
+                for start in (0..n).step_by(CHUNK) {
+                    let values = &mut buffer[..CHUNK.min(n - start)];
+                    design.copy_to(term, start..start + values.len(), values);
+                    let (mut chunk_sum, mut chunk_squares) = (0.0, 0.0);
+                    for &value in values.iter() {
+                        chunk_sum += value - origin;
+                        chunk_squares += (value - origin) * (value - origin);
+                    }
+                    sum += chunk_sum;
+                    squares += chunk_squares;
+                }
+                let mean = sum / n as f64;
+                (origin + mean, (squares / n as f64 - mean * mean).max(0.0).sqrt())
+            })
+            .collect();
+        // A constant column is left as zeros: it is aliased with the intercept.
+        let scale = moments.iter().map(|&(_, sd)| if sd > 0.0 { 1.0 / sd } else { 0.0 }).collect();
+        Self { design, keep, terms: (0..moments.len()).collect(), centre: moments.iter().map(|m| m.0).collect(), scale }
+    }
+
+    fn drop_aliased(&mut self, independent: &[bool]) {
+        let keep = |position: usize| independent[position + 1];
+        let kept: Vec<usize> = (0..self.terms.len()).filter(|&i| keep(i)).collect();
+        self.terms = kept.iter().map(|&i| self.terms[i]).collect();
+        self.centre = kept.iter().map(|&i| self.centre[i]).collect();
+        self.scale = kept.iter().map(|&i| self.scale[i]).collect();
+    }
+
+    /// Writes the standardised columns of `rows` behind one another into `columns`, the intercept first, and the logits into `eta`.
+    fn fill(&self, rows: Range<usize>, coefficients: Option<&[f64]>, columns: &mut [f64], eta: &mut [f64]) {
+        let len = rows.len();
+        columns[..len].fill(1.0);
+        eta.fill(coefficients.map_or(0.0, |c| c[0]));
+        for (position, &term) in self.terms.iter().enumerate() {
+            let column = &mut columns[(position + 1) * len..][..len];
+            self.design.copy_to(term, rows.clone(), column);
+            let (centre, scale) = (self.centre[position], self.scale[position]);
+            let coefficient = coefficients.map_or(0.0, |c| c[position + 1]);
+            for (value, eta) in column.iter_mut().zip(eta.iter_mut()) {
+                *value = (*value - centre) * scale;
+                *eta += coefficient * *value;
+            }
+        }
+    }
+
+    /// Runs `work` over the chunks of rows, in parallel, and folds the results in the order of the rows.
+    fn over_chunks<T: Send>(
+        &self,
+        heartbeat: Heartbeat<'_>,
+        work: impl Fn(Range<usize>) -> T + Sync,
+        mut fold: impl FnMut(T),
+    ) {
+        const BATCH: usize = 64;
+        let n = self.design.frame.len();
+        let starts: Vec<usize> = (0..n).step_by(CHUNK).collect();
+        for batch in starts.chunks(BATCH) {
+            let results: Vec<T> = batch.par_iter().map(|&start| work(start..n.min(start + CHUNK))).collect();
+            results.into_iter().for_each(&mut fold);
+            heartbeat();
+        }
+    }
+
+    /// Weights, working residuals, crossproducts and deviance over all rows.
+    fn pass(&self, at: At<'_>, heartbeat: Heartbeat<'_>) -> Pass {
+        let size = self.terms.len() + 1;
+        let strips = (size + 1).div_ceil(LANES);
+        let mut total = vec![[[0.0; LANES]; LANES]; kernel::tiles(strips)];
+        let mut deviance = 0.0;
+        let chunk = |rows: Range<usize>| {
+            let mut tiles = vec![[[0.0; LANES]; LANES]; kernel::tiles(strips)];
+            let mut deviance = 0.0;
+            let mut columns = vec![0.0; strips * LANES * BLOCK];
+            let mut packed = vec![[0.0; LANES]; strips * BLOCK];
+            let (mut eta, mut root) = ([0.0; BLOCK], [0.0; BLOCK]);
+            for start in rows.clone().step_by(BLOCK) {
+                let len = BLOCK.min(rows.end - start);
+                let (eta, root) = (&mut eta[..len], &mut root[..len]);
+                let coefficients = if let At::Coefficients(c) = at { Some(c) } else { None };
+                self.fill(start..start + len, coefficients, &mut columns, eta);
+                // The column behind the terms is the working response or residual; those behind it stay empty.
+                columns[size * len..strips * LANES * len].fill(0.0);
+                let response = &mut columns[size * len..][..len];
+                let treated = &self.design.frame.treated()[start..start + len];
+                deviance += match at {
+                    At::Start => start_weights(treated, root, response),
+                    At::Coefficients(_) => {
+                        let keep = self.keep.map(|keep| &keep[start..start + len]);
+                        working_weights(eta, treated, keep, root, response)
+                    }
+                };
+                if let (At::Start, Some(keep)) = (at, self.keep) {
+                    for (root, &keep) in root.iter_mut().zip(&keep[start..start + len]) {
+                        *root = if keep { *root } else { 0.0 };
+                    }
+                }
+                for (strip, out) in packed[..strips * len].chunks_exact_mut(len).enumerate() {
+                    pack(&columns[strip * LANES * len..][..LANES * len], root, out);
+                }
+                kernel::add_crossproduct(&packed, len, strips, &mut tiles);
+            }
+            (tiles, deviance)
+        };
+        self.over_chunks(heartbeat, chunk, |(tiles, part)| {
+            for (total, part) in total.iter_mut().flatten().flatten().zip(tiles.iter().flatten().flatten()) {
+                *total += part;
+            }
+            deviance += part;
+        });
+        Pass { tiles: total, strips, size, deviance }
+    }
+
+    /// Newton's iterations from R's start, or from `start`, to R's stopping rule; `Err` inside `Ok` says which penalty is needed.
+    fn maximise(
+        &self,
+        first: Pass,
+        start: Option<Vec<Option<f64>>>,
+        options: &FitOptions,
+        heartbeat: Heartbeat<'_>,
+    ) -> Result<std::result::Result<Solution, Penalty>> {
+        let what = "the information of the propensity model";
+        let warm = start.is_some();
+        let mut step = match start {
+            // The solution at R's start is the first step from zero.
+            None => Cholesky::new(&first.information(), first.size, what)?.solve(&first.score()),
+            Some(start) => self.standardised(&start),
+        };
+        let mut coefficients = vec![0.0; first.size];
+        // R compares the first deviance with that of its start, where every fitted probability is 3/4 right.
+        let mut before = -2.0 * self.rows() * kernel::ln(0.75);
+        let mut closing = false;
+        for iterations in 1..=options.maxit {
+            for (coefficient, step) in coefficients.iter_mut().zip(&step) {
+                *coefficient += step;
+            }
+            let pass = self.pass(At::Coefficients(&coefficients), heartbeat);
+            let information = pass.information();
+            if (pass.deviance - before).abs() / (pass.deviance.abs() + 0.1) < options.epsilon {
+                // A warm start may stop with a larger last step than R's start would: it takes one more.
+                if closing || !warm {
+                    if self.largest_move(&step) > SEPARATED {
+                        return Ok(Err(Penalty::FirthForSeparation));
+                    }
+                    return Ok(Ok(Solution { coefficients, information, deviance: pass.deviance, iterations }));
+                }
+                closing = true;
+            }
+            before = pass.deviance;
+            let Ok(factor) = Cholesky::new(&information, pass.size, what) else {
+                return Ok(Err(Penalty::FirthForSeparation));
+            };
+            step = factor.solve(&pass.score());
+        }
+        let separated = self.largest_move(&step) > SEPARATED && before < -2.0 * self.rows() * kernel::ln(0.75);
+        Ok(Err(if separated { Penalty::FirthForSeparation } else { Penalty::FirthForNonConvergence }))
+    }
+
+    /// The maximum of the likelihood times Jeffreys' prior: the score X'(y - mu + h (1/2 - mu)), h the leverages
+    /// (Firth 1993; Heinze and Schemper 2002, equation 3), with steps halved until the penalised likelihood grows.
+    fn maximise_penalised(&self, heartbeat: Heartbeat<'_>) -> Result<Solution> {
+        const MAXIT: u32 = 200;
+        const LONGEST: f64 = 5.0;
+        let what = "the information of the penalised propensity model";
+        let evaluate = |coefficients: &[f64]| -> Result<(Pass, Vec<f64>, Cholesky, f64)> {
+            let pass = self.pass(At::Coefficients(coefficients), heartbeat);
+            let information = pass.information();
+            let factor = Cholesky::new(&information, pass.size, what)?;
+            let objective = pass.deviance - factor.ln_determinant(kernel::ln);
+            Ok((pass, information, factor, objective))
+        };
+        let mut coefficients = vec![0.0; self.terms.len() + 1];
+        let (mut pass, mut information, mut factor, mut objective) = evaluate(&coefficients)?;
+        for iterations in 1..=MAXIT {
+            let mut step = factor.solve(&self.penalised_score(&coefficients, &factor, heartbeat));
+            let longest = step.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+            if longest < 1e-9 {
+                return Ok(Solution { coefficients, information, deviance: pass.deviance, iterations });
+            }
+            step.iter_mut().for_each(|s| *s *= (LONGEST / longest).min(1.0));
+            for halving in 0..=30 {
+                let moved: Vec<f64> = coefficients.iter().zip(&step).map(|(c, s)| c + s).collect();
+                let next = evaluate(&moved);
+                if let Ok(next) = next
+                    && (next.3 <= objective + 1e-12 * objective.abs() || halving == 30)
+                {
+                    coefficients = moved;
+                    (pass, information, factor, objective) = next;
+                    break;
+                }
+                step.iter_mut().for_each(|s| *s *= 0.5);
+            }
+        }
+        Err(Error::NotConverged { what: "the penalised propensity model".to_owned(), iterations: MAXIT })
+    }
+
+    /// X'(y - mu + h (1/2 - mu)) with h_i = w_i x_i' (X'WX)^-1 x_i.
+    fn penalised_score(&self, coefficients: &[f64], factor: &Cholesky, heartbeat: Heartbeat<'_>) -> Vec<f64> {
+        let size = coefficients.len();
+        let mut total = vec![0.0; size];
+        let chunk = |rows: Range<usize>| {
+            let mut score = vec![0.0; size];
+            let (mut columns, mut solved) = (vec![0.0; size * BLOCK], vec![0.0; size * BLOCK]);
+            let (mut eta, mut rest) = ([0.0; BLOCK], [0.0; BLOCK]);
+            for start in rows.clone().step_by(BLOCK) {
+                let len = BLOCK.min(rows.end - start);
+                let (eta, rest) = (&mut eta[..len], &mut rest[..len]);
+                self.fill(start..start + len, Some(coefficients), &mut columns, eta);
+                // Forward substitution with the factor, all rows of the block at once: the squared length is the leverage over w.
+                rest.fill(0.0);
+                for i in 0..size {
+                    let (done, open) = solved.split_at_mut(i * len);
+                    let out = &mut open[..len];
+                    out.copy_from_slice(&columns[i * len..][..len]);
+                    let row = factor.row(i);
+                    for (k, &l) in row[..i].iter().enumerate() {
+                        for (out, done) in out.iter_mut().zip(&done[k * len..][..len]) {
+                            *out -= l * done;
+                        }
+                    }
+                    for (out, rest) in out.iter_mut().zip(rest.iter_mut()) {
+                        *out /= row[i];
+                        *rest += *out * *out;
+                    }
+                }
+                for (at, (rest, &eta)) in rest.iter_mut().zip(eta.iter()).enumerate() {
+                    let row = start + at;
+                    let mu = kernel::logistic(eta);
+                    let weight = mu * kernel::logistic(-eta);
+                    let y = if self.design.frame.treated()[row] { 1.0 } else { 0.0 };
+                    let kept = self.keep.is_none_or(|keep| keep[row]);
+                    *rest = if kept { y - mu + weight * *rest * (0.5 - mu) } else { 0.0 };
+                }
+                for (score, column) in score.iter_mut().zip(columns.chunks_exact(len)) {
+                    *score += column.iter().zip(rest.iter()).map(|(x, r)| x * r).sum::<f64>();
+                }
+            }
+            score
+        };
+        self.over_chunks(heartbeat, chunk, |part| {
+            for (total, part) in total.iter_mut().zip(part) {
+                *total += part;
+            }
+        });
+        total
+    }
+
+    fn rows(&self) -> f64 {
+        self.keep.map_or(self.design.frame.len(), |keep| keep.iter().filter(|&&k| k).count()) as f64
+    }
+
+    /// The largest change of a logit that `step` makes.
+    fn largest_move(&self, step: &[f64]) -> f64 {
+        let (intercept, slopes) = self.raw(step);
+        self.design
+            .linear_predictor(intercept, &slopes)
+            .par_iter()
+            .enumerate()
+            .filter(|(row, _)| self.keep.is_none_or(|keep| keep[*row]))
+            .map(|(_, eta)| eta.abs())
+            .reduce(|| 0.0, f64::max)
+    }
+
+    /// From coefficients of standardised columns to intercept and coefficients of the design's terms (`None` for aliased ones).
+    fn raw(&self, standardised: &[f64]) -> (f64, Vec<Option<f64>>) {
+        let mut slopes = vec![None; self.design.terms.len()];
+        let mut intercept = standardised[0];
+        for (position, &term) in self.terms.iter().enumerate() {
+            let slope = standardised[position + 1] * self.scale[position];
+            intercept -= slope * self.centre[position];
+            slopes[term] = Some(slope);
+        }
+        (intercept, slopes)
+    }
+
+    /// The way back: coefficients of the terms, intercept first, to those of standardised columns.
+    fn standardised(&self, raw: &[Option<f64>]) -> Vec<f64> {
+        let mut out = vec![raw[0].unwrap_or(0.0)];
+        for (position, &term) in self.terms.iter().enumerate() {
+            let slope = raw[term + 1].unwrap_or(0.0);
+            out[0] += slope * self.centre[position];
+            out.push(slope / self.scale[position]);
+        }
+        out
+    }
+
+    fn coefficients(&self, solution: &Solution) -> Result<Vec<Coefficient>> {
+        let size = self.terms.len() + 1;
+        let variance = Cholesky::new(&solution.information, size, "the information of the propensity model")?.inverse();
+        let (intercept, slopes) = self.raw(&solution.coefficients);
+        // The intercept is that of the standardised columns minus the centres times the slopes.
+        let mut to_intercept = vec![1.0];
+        to_intercept.extend(self.centre.iter().zip(&self.scale).map(|(c, s)| -c * s));
+        let intercept_variance: f64 = (0..size)
+            .flat_map(|i| (0..size).map(move |j| (i, j)))
+            .map(|(i, j)| to_intercept[i] * variance[i * size + j] * to_intercept[j])
+            .sum();
+        let mut errors = vec![None; slopes.len()];
+        for (position, &term) in self.terms.iter().enumerate() {
+            errors[term] = Some(variance[(position + 1) * (size + 1)].sqrt() * self.scale[position]);
+        }
+        let mut coefficients = vec![Coefficient {
+            name: "(Intercept)".to_owned(),
+            estimate: Some(intercept),
+            standard_error: Some(intercept_variance.sqrt()),
+        }];
+        coefficients.extend(self.design.terms.iter().zip(slopes).zip(errors).map(
+            |((term, estimate), standard_error)| Coefficient { name: term.name.clone(), estimate, standard_error },
+        ));
+        Ok(coefficients)
+    }
+}
+
+/// Interleaves four columns into a strip, each row times its root weight.
+fn pack(columns: &[f64], root: &[f64], out: &mut [[f64; LANES]]) {
+    let (first, last) = columns.split_at(2 * out.len());
+    let ((a, b), (c, d)) = (first.split_at(out.len()), last.split_at(out.len()));
+    for (((((out, a), b), c), d), root) in out.iter_mut().zip(a).zip(b).zip(c).zip(d).zip(root) {
+        *out = [a * root, b * root, c * root, d * root];
+    }
+}
+
+/// R's start: fitted probability 3/4 of what happened; writes root weights and the working response. The deviance is not asked for.
+fn start_weights(treated: &[bool], root: &mut [f64], response: &mut [f64]) -> f64 {
+    const LN_3: f64 = 1.098_612_288_668_109_8;
+    root.fill(0.1875_f64.sqrt());
+    for (response, &treated) in response.iter_mut().zip(treated) {
+        let working = LN_3 + 0.25 / 0.1875;
+        *response = if treated { working } else { -working };
+    }
+    0.0
+}
+
+/// Root weights and working residuals (y - mu) / w at the logits `eta`; returns the deviance. Rows not kept get weight zero.
+fn working_weights(
+    eta: &[f64],
+    treated: &[bool],
+    keep: Option<&[bool]>,
+    root: &mut [f64],
+    residual: &mut [f64],
+) -> f64 {
+    // With e = exp(-|eta|) the probability of the likelier outcome is 1 / (1 + e), so nothing cancels for extreme logits.
+    // The logarithm is taken of products of up to 256 numbers between 1 and 2, which stay far below the largest number.
+    let mut products = [1.0; LANES];
+    let mut wrong = [0.0; LANES];
+    for (at, ((&eta, &treated), (root, residual))) in
+        eta.iter().zip(treated).zip(root.iter_mut().zip(residual.iter_mut())).enumerate()
+    {
+        let distance = eta.abs();
+        let e = kernel::exp(-distance);
+        let d = 1.0 + e;
+        let surprised = treated != (eta >= 0.0);
+        let kept = keep.is_none_or(|keep| keep[at]);
+        // (y - mu) / w: one over the probability of what happened, with the sign of what happened.
+        let ratio = if surprised { d / e } else { d };
+        *residual = if treated { ratio } else { -ratio };
+        *root = if kept { e.sqrt() / d } else { 0.0 };
+        products[at % LANES] *= if kept { d } else { 1.0 };
+        wrong[at % LANES] += if kept && surprised { distance } else { 0.0 };
+    }
+    2.0 * (products.iter().map(|&p| kernel::ln(p)).sum::<f64>() + wrong.iter().sum::<f64>())
+}

@@ -1,0 +1,15 @@
+//! The thin layer between Postgres and the core: rows in, rows out. The same stage names as in the core; the modules never call one another.
+
+mod error;
+mod read;
+
+mod calendar;
+mod governance;
+mod identity;
+mod inference;
+mod install;
+mod intake;
+mod linkage;
+mod matching;
+mod report;
+mod synthetic;
