@@ -5,8 +5,8 @@
 
 use jdl_core::calendar::Day;
 use jdl_core::linkage::{
-    BlockIndex, BlockPolicy, LinkOptions, Model, Name, PersonName, Postcode, RegisterPerson, SubmittedPerson,
-    TermFrequencies, TrainingOptions, link, train,
+    BlockIndex, BlockPolicy, LinkInput, LinkOptions, Model, Name, PersonName, Postcode, RegisterPerson,
+    SubmittedPerson, TermFrequencies, TrainingOptions, link, train,
 };
 
 #[path = "linkage_judge.rs"]
@@ -103,14 +103,18 @@ fn febrl4_as_an_open_world_is_linked_as_well_as_by_splink() {
     let reached = truth.iter().zip(&candidates).filter(|&pair| found(pair)).count();
     println!("true pairs among the candidates: {reached} of 4,500");
 
+    let input = LinkInput {
+        submissions: &submissions,
+        register: &register,
+        candidates: &candidates,
+        frequencies: &frequencies,
+    };
     let shipped = Model::default();
     let options = TrainingOptions::default();
-    let (trained, record) =
-        train(&submissions, &register, &candidates, &shipped, &frequencies, &options, &|| {}).unwrap();
+    let (trained, record) = train(&input, &shipped, &options, &|| {}).unwrap();
     println!("{record:?} {:?}", trained.relatives);
     for (name, model) in [("shipped", &shipped), ("trained", &trained)] {
-        let outcome =
-            link(&submissions, &register, &candidates, model, &frequencies, &LinkOptions::default(), &|| {}).unwrap();
+        let outcome = link(&input, model, &LinkOptions::default(), &|| {}).unwrap();
         let quality = Quality::new(&truth, &outcome);
         quality.print(name, &outcome);
         println!("{:?}", outcome.summary.reasons);

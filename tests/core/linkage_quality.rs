@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use jdl_core::linkage::{
-    BlockIndex, BlockPolicy, LinkOptions, LinkOutcome, Model, Status, TermFrequencies, TrainingOptions, link, train,
+    BlockIndex, BlockPolicy, LinkInput, LinkOptions, LinkOutcome, Model, Status, TermFrequencies, TrainingOptions,
+    link, train,
 };
 
 #[path = "linkage_population.rs"]
@@ -99,17 +100,21 @@ fn a_cohort_full_of_traps_is_linked_precisely_and_nearly_completely() {
     println!("lost by blocking: {} of {present}: {lost:?}", lost.len());
     assert!(lost.len() as f64 <= 0.003 * present as f64);
 
+    let input = LinkInput {
+        submissions: &submissions,
+        register: &register,
+        candidates: &candidates,
+        frequencies: &frequencies,
+    };
     let shipped = Model::default();
     let clock = std::time::Instant::now();
-    let (trained, record) =
-        train(&submissions, &register, &candidates, &shipped, &frequencies, &TrainingOptions::default(), &|| {})
-            .unwrap();
+    let (trained, record) = train(&input, &shipped, &TrainingOptions::default(), &|| {}).unwrap();
     println!("training: {:.1?} {record:?} {:?}", clock.elapsed(), trained.relatives);
 
     for (name, model) in [("shipped", &shipped), ("trained", &trained)] {
         let clock = std::time::Instant::now();
         let options = LinkOptions::default();
-        let outcome = link(&submissions, &register, &candidates, model, &frequencies, &options, &|| {}).unwrap();
+        let outcome = link(&input, model, &options, &|| {}).unwrap();
         let elapsed = clock.elapsed();
         let quality = Quality::new(&truth, &outcome);
         println!("== {name}: {elapsed:.1?}");

@@ -25,36 +25,30 @@ pub enum BlockingRule {
     Cro = 3,
     /// A date of birth (any alias's; submitted: also with day and month swapped) and the first two letters of any name part.
     DobNamePrefix = 4,
-    /// Start and end of one sentence.
-    SentenceSpan = 5,
     /// Forename and surname of one name, in either order.
-    FullName = 6,
+    FullName = 5,
     /// The full postcode, unless it is a pseudo-code or an institution.
-    Postcode = 7,
-    /// Two letters of the forename, two of the surname, in either order, and month and day of birth: a wrong year.
-    PrefixesBirthday = 8,
-    /// The same with the year of birth: a wrong day or month.
-    PrefixesBirthYear = 9,
+    Postcode = 6,
+    /// Two letters of the forename, two of the surname, in either order, and two of the three parts of the date of birth: one part is wrong.
+    NamePrefixesDobParts = 7,
     /// Nickname group, phonetic surname and year of birth.
-    NicknameSurnameBirthYear = 10,
-    /// Start of a sentence and two letters of the surname.
-    SentenceStartSurname = 11,
+    NicknameSurnameBirthYear = 8,
+    /// Start of a sentence with two letters of the forename and two of the surname, in either order: the date of birth is wrong.
+    SentenceStartNamePrefixes = 9,
 }
 
 impl BlockingRule {
     /// Every rule, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 9] = [
         Self::PncId,
         Self::PrisonNumber,
         Self::Cro,
         Self::DobNamePrefix,
-        Self::SentenceSpan,
         Self::FullName,
         Self::Postcode,
-        Self::PrefixesBirthday,
-        Self::PrefixesBirthYear,
+        Self::NamePrefixesDobParts,
         Self::NicknameSurnameBirthYear,
-        Self::SentenceStartSurname,
+        Self::SentenceStartNamePrefixes,
     ];
 
     fn key(self) -> KeyBuilder {
@@ -82,9 +76,10 @@ pub struct BlockPolicy {
 }
 
 impl Default for BlockPolicy {
-    /// 500 and 2,000: the commonest full name of a register of 3.6 million is held by some 850 people, a hostel by hundreds.
+    /// 200: of so many people who share one value none can be told apart by less than another rule's worth of evidence.
+    /// 2,000: the commonest full name of a register of 3.6 million is held by some 850 people, a hostel by hundreds.
     fn default() -> Self {
-        Self { max_block: 500, max_last_resort: 2_000 }
+        Self { max_block: 200, max_last_resort: 2_000 }
     }
 }
 
@@ -129,11 +124,8 @@ pub fn register_keys(person: &RegisterPerson<'_>) -> Vec<BlockingKey> {
         name_keys(&mut keys, name, &dobs);
     }
     for sentence in &person.sentences {
-        if let Some(end) = sentence.end {
-            push(&mut keys, BlockingRule::SentenceSpan, |k| span(k, sentence.start, end));
-        }
-        if let Some(letters) = prefix(person.name.surname.text) {
-            push(&mut keys, BlockingRule::SentenceStartSurname, |k| k.number(sentence.start.0.into()).text(letters));
+        for name in person.names() {
+            sentence_key(&mut keys, sentence.start, name);
         }
     }
     keys.sort_unstable();
@@ -162,14 +154,7 @@ pub fn submission_keys(person: &SubmittedPerson<'_>) -> Vec<BlockingKey> {
     dobs.extend(person.dob.and_then(day_month_swapped));
     name_keys(&mut keys, &person.name, &dobs);
     if let Some(start) = person.sentence_start {
-        if let Some(end) = person.sentence_end {
-            push(&mut keys, BlockingRule::SentenceSpan, |k| span(k, start, end));
-        }
-        for text in [person.name.surname.text, person.name.forename.text] {
-            if let Some(letters) = prefix(text) {
-                push(&mut keys, BlockingRule::SentenceStartSurname, |k| k.number(start.0.into()).text(letters));
-            }
-        }
+        sentence_key(&mut keys, start, &person.name);
     }
     keys.sort_unstable();
     keys.dedup();
@@ -194,11 +179,12 @@ fn name_keys(keys: &mut Vec<BlockingKey>, name: &PersonName<'_>, dobs: &[Day]) {
         for letters in forename.parts().chain(parts(name.middle)).chain(surname.parts()).filter_map(prefix) {
             push(keys, BlockingRule::DobNamePrefix, |k| k.number(dob.0.into()).text(letters));
         }
-        if let (Some(a), Some(b)) = (prefix(forename.text), prefix(surname.text)) {
-            let (a, b) = in_order(a, b);
-            push(keys, BlockingRule::PrefixesBirthYear, |k| k.text(a).text(b).number(year.into()));
-            let birthday = i64::from(month) * 100 + i64::from(day);
-            push(keys, BlockingRule::PrefixesBirthday, |k| k.text(a).text(b).number(birthday));
+        if let Some((a, b)) = prefixes(name) {
+            let parts = [i64::from(year), i64::from(month), i64::from(day)];
+            for (left_out, parts) in [(0, [parts[1], parts[2]]), (1, [parts[0], parts[2]]), (2, [parts[0], parts[1]])] {
+                let key = |k: KeyBuilder| k.text(a).text(b).number(left_out).number(parts[0]).number(parts[1]);
+                push(keys, BlockingRule::NamePrefixesDobParts, key);
+            }
         }
         if let Some(group) = forename.nickname_group.filter(|_| !surname.phonetic.is_empty()) {
             push(keys, BlockingRule::NicknameSurnameBirthYear, |k| {
@@ -238,8 +224,15 @@ fn push(keys: &mut Vec<BlockingKey>, rule: BlockingRule, build: impl FnOnce(KeyB
     keys.push(BlockingKey { rule, key: build(rule.key()).finish() });
 }
 
-fn span(key: KeyBuilder, start: Day, end: Day) -> KeyBuilder {
-    key.number(start.0.into()).number(end.0.into())
+fn sentence_key(keys: &mut Vec<BlockingKey>, start: Day, name: &PersonName<'_>) {
+    if let Some((a, b)) = prefixes(name) {
+        push(keys, BlockingRule::SentenceStartNamePrefixes, |k| k.number(start.0.into()).text(a).text(b));
+    }
+}
+
+/// The first two letters of forename and surname, in order of the alphabet.
+fn prefixes<'a>(name: &PersonName<'a>) -> Option<(&'a str, &'a str)> {
+    Some(in_order(prefix(name.forename.text)?, prefix(name.surname.text)?))
 }
 
 /// The first two letters; an initial has none.
@@ -326,16 +319,16 @@ mod tests {
         };
         let submitted = |name, dob| SubmittedPerson { name, dob, ..SubmittedPerson::default() };
         use BlockingRule as Rule;
-        let all =
-            [Rule::DobNamePrefix, Rule::DobNamePrefix, Rule::FullName, Rule::PrefixesBirthday, Rule::PrefixesBirthYear];
+        let parts = Rule::NamePrefixesDobParts;
+        let all = [Rule::DobNamePrefix, Rule::DobNamePrefix, Rule::FullName, parts, parts, parts];
         assert_eq!(meet(&submitted(name("JOHN", "SMITH"), dob), &person), all);
         assert_eq!(meet(&submitted(name("SMITH", "JOHN"), dob), &person), all, "swapped names");
         let swapped = submitted(name("JOHN", "JONES"), Day::from_ymd(1980, 7, 3));
         assert_eq!(meet(&swapped, &person), [Rule::DobNamePrefix], "day and month swapped, surname changed");
         let wrong_year = submitted(name("JON", "SMYTH"), Day::from_ymd(1981, 3, 7));
-        assert_eq!(meet(&wrong_year, &person), [Rule::PrefixesBirthday]);
+        assert_eq!(meet(&wrong_year, &person), [parts]);
         let wrong_day = submitted(name("JON", "SMYTH"), Day::from_ymd(1980, 3, 17));
-        assert_eq!(meet(&wrong_day, &person), [Rule::PrefixesBirthYear]);
+        assert_eq!(meet(&wrong_day, &person), [parts]);
         let mut moved = submitted(name("A", "B"), None);
         moved.postcode = person.postcode;
         assert_eq!(meet(&moved, &person), [Rule::Postcode]);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::{COMPARISONS, Comparison, Evidence, MISSING, levels};
 use super::model::{Model, Weights};
-use super::relative::RELATIVES;
+use super::relative::{RELATIVES, Relative};
 use crate::error::{Error, Result};
 use crate::number::pairwise_sum;
 
@@ -53,6 +53,9 @@ pub struct TrainingRecord {
     /// Logarithm (base 2) of the evidence's likelihood against everyone being a stranger, after the last round.
     pub log2_likelihood: f64,
 }
+
+/// How much more than m the number of relatives holds on to its prior: they are rare, and a small cohort shows none of them by chance.
+const RELATIVES_STRENGTH: f64 = 20.0;
 
 /// Re-estimates `model` from the evidence of each submission's candidates, in a register of `persons`.
 ///
@@ -106,10 +109,14 @@ pub fn estimate(
                 new.m = m;
             }
         }
+        let strength = RELATIVES_STRENGTH * prior_pairs;
         for (at, (new, old)) in next.relatives.iter_mut().zip(&model.relatives).enumerate() {
-            let number = (expected.relatives[at] + prior_pairs * old.1) / (candidates.len() as f64 + prior_pairs);
-            last_change = last_change.max((number - new.1).abs());
-            new.1 = number;
+            // A double looks like a true pair whose other fields went wrong: no cohort can tell how many there are.
+            if new.0 != Relative::Double {
+                let number = (expected.relatives[at] + strength * old.1) / (candidates.len() as f64 + strength);
+                last_change = last_change.max((number - new.1).abs());
+                new.1 = number;
+            }
         }
         let in_register = (expected.true_pairs + prior_pairs * model.probability_in_register)
             / (candidates.len() as f64 + prior_pairs);

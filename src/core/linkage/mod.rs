@@ -16,6 +16,7 @@
 //! What does this room not do? It standardises no value (that is `crate::identity`) and reads no table.
 
 mod blocking;
+mod cohort;
 mod comparison;
 mod decision;
 mod em;
@@ -24,6 +25,8 @@ mod frequency;
 mod key;
 mod link;
 mod model;
+mod outcome;
+mod overrides;
 mod posterior;
 mod record;
 mod relative;
@@ -36,8 +39,10 @@ pub use em::{TrainingOptions, TrainingRecord, estimate};
 pub use explain::{Bar, waterfall};
 pub use frequency::{Term, TermFrequencies, register_terms, submission_terms};
 pub use key::KEY_VERSION;
-pub use link::{Force, LinkOptions, LinkOutcome, LinkRecord, LinkSummary, Override, compare_pair, link, train};
+pub use link::{LinkInput, LinkOptions, compare_pair, link, train};
 pub use model::{ComparisonParameters, LevelParameters, MODEL_VERSION, Model, PairWeight, Weights};
+pub use outcome::{LinkOutcome, LinkRecord, LinkSummary};
+pub use overrides::{Force, Override};
 pub use posterior::{Edge, Marginal, marginals};
 pub use record::{Alias, Gender, Name, PersonName, PncId, Postcode, RegisterPerson, Sentence, SubmittedPerson};
 pub use relative::{RELATIVES, Relative};

@@ -142,6 +142,9 @@ pub struct PairWeight {
 }
 
 impl PairWeight {
+    /// No evidence.
+    pub const NONE: Self = Self { against_strangers: 0.0, relatives: 0.0, likeliest_relative: None };
+
     /// log2 of P(evidence | same person) / P(evidence | not the same person).
     pub fn total(&self) -> f64 {
         self.against_strangers + self.relatives

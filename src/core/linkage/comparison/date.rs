@@ -4,6 +4,7 @@
 //! in a hundred, one digit two or three. Default u of the inexact levels: shares among random pairs of adults born over 50 years.
 
 use super::prepared::{PreparedDob, digits};
+use super::slip::one_slip;
 use super::{Comparison, Finding, LevelSpec, MISSING, Prepared, level};
 use crate::calendar::Day;
 use crate::linkage::model::Weights;
@@ -66,7 +67,7 @@ fn level_of(sent: &PreparedDob, held: Day) -> (u8, f64) {
     }
     let apart = held.days_since(sent.day).abs();
     let (a, b) = (sent.digits, digits(held));
-    let level = if one_slip(&a, &b) {
+    let level = if one_slip_of_date(&a, &b) {
         ONE_SLIP
     } else if usize::from(a[..4] == b[..4]) + usize::from(a[4..6] == b[4..6]) + usize::from(a[6..] == b[6..]) == 2 {
         TWO_PARTS
@@ -81,13 +82,8 @@ fn level_of(sent: &PreparedDob, held: Day) -> (u8, f64) {
 }
 
 /// One digit differs, or two neighbours are exchanged, or the year is one off with day and month equal (1999 and 2000).
-fn one_slip(a: &[u8; 8], b: &[u8; 8]) -> bool {
-    let differing: Vec<usize> = (0..8).filter(|&at| a[at] != b[at]).collect();
-    match differing[..] {
-        [_] => true,
-        [i, j] if j == i + 1 && a[i] == b[j] && a[j] == b[i] => true,
-        _ => a[4..] == b[4..] && year(a).abs_diff(year(b)) == 1,
-    }
+fn one_slip_of_date(a: &[u8; 8], b: &[u8; 8]) -> bool {
+    one_slip(a, b) || a[4..] == b[4..] && year(a).abs_diff(year(b)) == 1
 }
 
 fn year(digits: &[u8; 8]) -> u32 {

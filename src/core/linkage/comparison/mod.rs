@@ -19,6 +19,7 @@ mod name;
 mod place;
 mod prepared;
 mod sentence;
+mod slip;
 
 use serde::{Deserialize, Serialize};
 

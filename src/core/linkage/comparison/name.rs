@@ -4,8 +4,9 @@
 //! shares of nicknames, initials, second names used as first, exchanged and changed names from LINKAGE.md §4: one to three in a hundred
 //! each. Default u of inexact levels: typical shares among random pairs of a British register; the agreeing value's own where counted.
 
-use rapidfuzz::distance::{jaro_winkler, osa};
+use rapidfuzz::distance::jaro_winkler;
 
+use super::slip::one_slip;
 use super::{Comparison, Evidence, Finding, LevelSpec, MISSING, Prepared, level};
 use crate::linkage::frequency::Term;
 use crate::linkage::model::Weights;
@@ -226,23 +227,23 @@ enum Likeness {
     Unlike,
 }
 
-/// One slip (substitution, insertion, deletion, swap of neighbours) in a name of four letters or more, or Jaro-Winkler 0.93 (Winkler
-/// 1990), is similar; 0.85 or an equal phonetic key is close.
+/// One slip in a name of four letters or more, or Jaro-Winkler 0.93 (Winkler 1990), is similar; 0.85 or an equal phonetic key is close.
 fn likeness(a: &Name<'_>, b: &Name<'_>) -> Likeness {
     let (x, y) = (a.text.as_bytes(), b.text.as_bytes());
+    if x.len().min(y.len()) >= 4 && one_slip(x, y) {
+        return Likeness::Similar;
+    }
     let sounds_alike = !a.phonetic.is_empty() && a.phonetic == b.phonetic;
-    let similarity = jaro_winkler::similarity(x.iter().copied(), y.iter().copied());
-    // Below 0.7 no two names of four letters are one slip apart but for the first letter, which the slip count finds.
-    let one_slip = x.len().min(y.len()) >= 4
-        && x.len().abs_diff(y.len()) <= 1
-        && similarity > 0.7
-        && osa::distance(x.iter().copied(), y.iter().copied()) <= 1;
-    if one_slip || similarity >= 0.93 {
-        Likeness::Similar
-    } else if sounds_alike || similarity >= 0.85 {
-        Likeness::Close
-    } else {
-        Likeness::Unlike
+    let similarity = jaro_winkler::similarity_with_args(
+        x.iter().copied(),
+        y.iter().copied(),
+        &jaro_winkler::Args::default().score_cutoff(0.85),
+    );
+    match similarity {
+        Some(0.93..) => Likeness::Similar,
+        Some(_) => Likeness::Close,
+        None if sounds_alike => Likeness::Close,
+        None => Likeness::Unlike,
     }
 }
 

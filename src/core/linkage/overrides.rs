@@ -1,0 +1,74 @@
+//! An approver's decisions: links and non-links that stand above the evidence.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::RegisterPerson;
+use crate::error::{Error, Result};
+
+/// An approver's decision on one submission and one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// The submission, by position.
+    pub submission: usize,
+    /// The register person.
+    pub person_id: i64,
+    /// Link or not.
+    pub force: Force,
+}
+
+/// What is forced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Force {
+    /// They are the same person.
+    Link,
+    /// They are not.
+    NonLink,
+}
+
+/// An approver's decisions, checked.
+#[derive(Default)]
+pub(super) struct Forced {
+    pub(super) links: BTreeMap<usize, i64>,
+    non_links: HashSet<(usize, i64)>,
+    taken: HashSet<i64>,
+}
+
+impl Forced {
+    pub(super) fn new(overrides: &[Override], submissions: usize) -> Result<Self> {
+        let mut forced = Self::default();
+        for decision in overrides {
+            if decision.submission >= submissions {
+                return Err(Error::invalid("override", "must name a submission of the request"));
+            }
+            match decision.force {
+                Force::NonLink => {
+                    forced.non_links.insert((decision.submission, decision.person_id));
+                }
+                Force::Link => {
+                    let before = forced.links.insert(decision.submission, decision.person_id);
+                    if before.is_some() || !forced.taken.insert(decision.person_id) {
+                        return Err(Error::invalid("override", "must not force two links of one submission or person"));
+                    }
+                }
+            }
+        }
+        let contradiction = |(&s, &person): (&usize, &i64)| forced.non_links.contains(&(s, person));
+        if forced.links.iter().any(contradiction) {
+            return Err(Error::invalid("override", "must not force a link and its opposite"));
+        }
+        Ok(forced)
+    }
+
+    pub(super) fn excludes(&self, submission: usize, person: &RegisterPerson<'_>) -> bool {
+        !self.taken.is_empty() && self.taken.contains(&person.person_id)
+            || !self.non_links.is_empty() && self.non_links.contains(&(submission, person.person_id))
+    }
+
+    pub(super) fn any_exclusion(&self, submission: usize) -> bool {
+        self.non_links.iter().any(|&(s, _)| s == submission)
+    }
+}
