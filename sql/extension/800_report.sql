@@ -41,3 +41,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION jdl_report_html(bigint) IS 'The report as one self-contained HTML page.';
+
+CREATE FUNCTION jdl_check_claim(request_id bigint, claim text) RETURNS TABLE (problem text, why text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
+    IF NOT EXISTS (SELECT FROM jdl.report p WHERE p.request_id = jdl_check_claim.request_id) THEN
+        RAISE EXCEPTION 'request % has no report yet', request_id USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Its analyst runs jdl_report.';
+    END IF;
+    RETURN QUERY SELECT c.problem, c.why FROM jdl.report p, @extschema@._jdl_check_claim(p.report, claim) c WHERE p.request_id = jdl_check_claim.request_id;
+END
+$$;
+COMMENT ON FUNCTION jdl_check_claim(bigint, text) IS 'Reads a draft sentence about a report and says what the report does not bear out: numbers, causes, directions, sub-groups.';

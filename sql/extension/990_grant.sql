@@ -36,7 +36,7 @@ GRANT EXECUTE ON FUNCTION jdl_open_request(text, text, text, jsonb, jsonb) TO jd
 GRANT EXECUTE ON FUNCTION _jdl_submission_row(), _jdl_submission_statement(), _jdl_receiving_request() TO jdl_intake;
 GRANT EXECUTE ON FUNCTION jdl_validate(bigint), jdl_preflight(bigint) TO jdl_intake, jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_link(bigint, jsonb), jdl_match(bigint, jsonb), jdl_analyse(bigint) TO jdl_analyst;
-GRANT EXECUTE ON FUNCTION jdl_report(bigint), jdl_report_text(bigint), jdl_report_html(bigint) TO jdl_analyst, jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_report(bigint), jdl_report_text(bigint), jdl_report_html(bigint), jdl_check_claim(bigint, text) TO jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_approve(bigint), jdl_release(bigint), jdl_reject(bigint, text), jdl_withdraw(bigint, text), jdl_supersede(bigint, bigint, text) TO jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_halt(bigint, text) TO jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_grant_access(name, name, bigint, text, date, date), jdl_revoke_access(bigint, text) TO jdl_approver, jdl_dba;

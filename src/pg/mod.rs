@@ -4,6 +4,7 @@ mod error;
 mod read;
 
 mod calendar;
+mod disclosure;
 mod governance;
 mod identity;
 mod inference;

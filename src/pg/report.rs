@@ -3,6 +3,7 @@
 use jdl_core::calendar::Day;
 use jdl_core::inference::Analysis;
 use jdl_core::matching;
+use jdl_core::report::claim::check_claim;
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
 use jdl_core::report::result::{Plan, Request, Status};
 use jdl_core::report::{StoredResult, to_html, to_json, to_text};
@@ -302,4 +303,14 @@ fn report_measures(
         })
         .collect();
     Ok(TableIterator::new(rows))
+}
+
+/// What a draft sentence says that the stored report does not bear out.
+#[pg_extern(immutable, parallel_safe, strict, name = "_jdl_check_claim")]
+fn claim_problems(
+    report: JsonB,
+    claim: &str,
+) -> Result<TableIterator<'static, (name!(problem, String), name!(why, String))>, ErrorReport> {
+    let problems = check_claim(&stored(report)?, claim);
+    Ok(TableIterator::new(problems.into_iter().map(|p| (p.problem, p.why))))
 }

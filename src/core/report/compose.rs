@@ -136,11 +136,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
         return Err(Error::Bug("the disclosure model lost a group".into()));
     };
     let shown = Shown { groups: [treatment, comparison], findings, gates };
-    let rules = Rules {
-        alpha: findings.significance_level,
-        rate_decimals: findings.rate_decimals,
-        ..Rules::default()
-    };
+    let rules = Rules { alpha: findings.significance_level, rate_decimals: findings.rate_decimals, ..Rules::default() };
 
     let measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
     let people_hidden = shown.groups.iter().any(|g| g.people.is_none());

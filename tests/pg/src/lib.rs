@@ -162,9 +162,8 @@ impl Lab {
 
     /// A made-up provider's list as CSV with a header.
     pub fn made_up_list(&self, submissions: u32, seed: u32) -> String {
-        let copy = format!(
-            "COPY (SELECT * FROM jdl_synthesise_cohort({submissions}, {seed})) TO STDOUT (FORMAT csv, HEADER)"
-        );
+        let copy =
+            format!("COPY (SELECT * FROM jdl_synthesise_cohort({submissions}, {seed})) TO STDOUT (FORMAT csv, HEADER)");
         let mut list = String::new();
         std::io::Read::read_to_string(&mut self.connect("dan").copy_out(&copy).unwrap(), &mut list).unwrap();
         list
@@ -180,28 +179,24 @@ impl Lab {
         let (mut sentences, mut offences) = (0, 0);
         for (at, life) in lives.iter().enumerate() {
             let n = at + 1;
-            let (forename, surname) = (FORENAMES[at % FORENAMES.len()], SURNAMES[at / FORENAMES.len() % SURNAMES.len()]);
+            let (forename, surname) =
+                (FORENAMES[at % FORENAMES.len()], SURNAMES[at / FORENAMES.len() % SURNAMES.len()]);
             let serial = 100_000 + 37 * n as u64;
             let letter = b"ZABCDEFGHJKLMNPQRTUVWXY"[((95 * 10_000_000 + serial) % 23) as usize] as char;
             let pnc_id = format!("1995/{serial:07}{letter}");
             let postcode = format!("LS{} {}{}A", 1 + n % 27, n % 10, b"ABDEFGHJLN"[n % 7] as char);
             let birth = iso(life.release - life.age_days);
             let start = life.release - life.served_days;
-            file[0] += &format!(
-                "{n},{pnc_id},,,{forename},,{surname},{birth},M,{},British,{postcode}\n",
-                life.ethnicity
-            );
+            file[0] +=
+                &format!("{n},{pnc_id},,,{forename},,{surname},{birth},M,{},British,{postcode}\n", life.ethnicity);
             // The sentences before: older than the years that a request can be about.
             for back in 0..life.priors {
                 let day = (start - 30).min(600) - 20 * back as i32;
                 sentences += 1;
                 offences += 1;
                 file[1] += &format!("{sentences},{n},Community Order,{},{},Theft\n", iso(day), iso(day + 10));
-                file[2] += &format!(
-                    "{offences},{n},{},{},Conviction,Theft,Triable either way,f\n",
-                    iso(day - 15),
-                    iso(day)
-                );
+                file[2] +=
+                    &format!("{offences},{n},{},{},Conviction,Theft,Triable either way,f\n", iso(day - 15), iso(day));
             }
             sentences += 1;
             file[1] +=
@@ -209,11 +204,8 @@ impl Lab {
             if let Some(days) = life.reoffended_after {
                 offences += 1;
                 let day = life.release + days;
-                file[2] += &format!(
-                    "{offences},{n},{},{},Conviction,Theft,Triable either way,t\n",
-                    iso(day),
-                    iso(day + 60)
-                );
+                file[2] +=
+                    &format!("{offences},{n},{},{},Conviction,Theft,Triable either way,t\n", iso(day), iso(day + 60));
             }
             if life.treated {
                 // Every third record comes without its PNC id.
@@ -266,10 +258,46 @@ pub struct Life {
 }
 
 const FORENAMES: [&str; 40] = [
-    "James", "John", "Robert", "Michael", "William", "David", "Richard", "Joseph", "Thomas", "Charles", "Christopher",
-    "Daniel", "Matthew", "Anthony", "Mark", "Donald", "Steven", "Paul", "Andrew", "Joshua", "Kenneth", "Kevin", "Brian",
-    "George", "Timothy", "Ronald", "Edward", "Jason", "Jeffrey", "Ryan", "Jacob", "Gary", "Nicholas", "Eric",
-    "Jonathan", "Stephen", "Larry", "Justin", "Scott", "Brandon",
+    "James",
+    "John",
+    "Robert",
+    "Michael",
+    "William",
+    "David",
+    "Richard",
+    "Joseph",
+    "Thomas",
+    "Charles",
+    "Christopher",
+    "Daniel",
+    "Matthew",
+    "Anthony",
+    "Mark",
+    "Donald",
+    "Steven",
+    "Paul",
+    "Andrew",
+    "Joshua",
+    "Kenneth",
+    "Kevin",
+    "Brian",
+    "George",
+    "Timothy",
+    "Ronald",
+    "Edward",
+    "Jason",
+    "Jeffrey",
+    "Ryan",
+    "Jacob",
+    "Gary",
+    "Nicholas",
+    "Eric",
+    "Jonathan",
+    "Stephen",
+    "Larry",
+    "Justin",
+    "Scott",
+    "Brandon",
 ];
 const SURNAMES: [&str; 40] = [
     "Smith", "Jones", "Taylor", "Brown", "Williams", "Wilson", "Johnson", "Davies", "Patel", "Robinson", "Wright",

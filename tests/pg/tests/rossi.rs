@@ -48,7 +48,9 @@ fn the_report_gives_the_published_rates_of_the_rossi_experiment() {
     let truth: Vec<i64> = men.iter().zip(1..).filter(|(man, _)| man.treated).map(|(_, id)| id).collect();
     let found: Vec<i64> = one(
         &mut lab.admin(),
-        &format!("SELECT array_agg(person_id ORDER BY record_no) FROM jdl_restricted.link WHERE request_id = {request}"),
+        &format!(
+            "SELECT array_agg(person_id ORDER BY record_no) FROM jdl_restricted.link WHERE request_id = {request}"
+        ),
     );
     assert_eq!(found, truth);
 
@@ -70,7 +72,18 @@ fn the_report_gives_the_published_rates_of_the_rossi_experiment() {
         &mut lab.admin(),
         &format!("SELECT result -> 'analysis' FROM jdl_pseudonymised.analysis WHERE request_id = {request}"),
     );
-    println!("{:#}", stored["measures"][0]);
+    let measures = stored["measures"].as_array().unwrap();
+    let rate = measures.iter().find(|m| m["measure"] == "reoffending_rate").unwrap();
+    for (group, events) in [("treatment", 48.0), ("comparison", 66.0)] {
+        assert!((rate[group]["value"].as_f64().unwrap() - events / 216.0).abs() < 1e-12, "{group}");
+    }
+    // And the mean days to the first re-offence are the study's weeks.
+    let days = measures.iter().find(|m| m["measure"] == "days_to_first").expect("days to first re-offence");
+    for (group, treated) in [("treatment", true), ("comparison", false)] {
+        let known: Vec<i32> = men.iter().filter(|m| m.treated == treated).filter_map(|m| m.reoffended_after).collect();
+        let mean = f64::from(known.iter().sum::<i32>()) / known.len() as f64;
+        assert!((days[group]["value"].as_f64().unwrap() - mean).abs() < 1e-9, "{group}: {days:#}");
+    }
 
     let text: String = one(&mut ann, &format!("SELECT jdl_report_text({request})"));
     assert!(text.contains("22% against 31%"), "{text}");
@@ -82,34 +95,39 @@ fn the_report_gives_the_published_rates_of_the_rossi_experiment() {
 fn the_rates_of_the_rossi_experiment_compare_as_r_says() {
     let lab = Lab::new("rossi_r");
     let row = lab.connect("ann").query_one("SELECT * FROM jdl_compare_rates(48, 216, 66, 216)", &[]).unwrap();
+    // `function` is the table's function and case.
     let reference = |function: &str, quantity: &str| -> f64 {
         let line = REFERENCE
             .lines()
-            .find(|line| {
-                line.starts_with(&format!("{function},rossi,")) && line.contains(&format!("}}\",{quantity},"))
-            })
+            .find(|line| line.starts_with(&format!("{function},")) && line.contains(&format!("}}\",{quantity},")))
             .unwrap_or_else(|| panic!("no reference for {function} {quantity}"));
         line.split("}\",").nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap()
     };
     let fields = [
-        ("difference", "diff_wald", "diff"),
-        ("difference_wald_low", "diff_wald", "conf_low"),
-        ("difference_wald_high", "diff_wald", "conf_high"),
-        ("difference_low", "diff_newcombe10", "conf_low"),
-        ("difference_high", "diff_newcombe10", "conf_high"),
-        ("p_value", "z_test_unpooled", "p_value"),
-        ("chi_square_p_value", "chisq_no_yates", "p_value"),
-        ("chi_square_yates_p_value", "chisq_yates", "p_value"),
-        ("fisher_p_value", "fisher", "p_value"),
-        ("risk_ratio", "risk_ratio_katz", "rr"),
-        ("risk_ratio_low", "risk_ratio_katz", "conf_low"),
-        ("risk_ratio_high", "risk_ratio_katz", "conf_high"),
-        ("odds_ratio", "odds_ratio_woolf", "or"),
-        ("odds_ratio_low", "odds_ratio_woolf", "conf_low"),
-        ("odds_ratio_high", "odds_ratio_woolf", "conf_high"),
-        ("number_needed_to_treat", "nnt", "nnt"),
-        ("number_needed_to_treat_low", "nnt", "newcombe_conf_low"),
-        ("number_needed_to_treat_high", "nnt", "newcombe_conf_high"),
+        ("treatment_rate", "wilson,rossi_fin", "estimate"),
+        ("treatment_rate_low", "wilson,rossi_fin", "conf_low"),
+        ("treatment_rate_high", "wilson,rossi_fin", "conf_high"),
+        ("comparison_rate", "wilson,rossi_ctl", "estimate"),
+        ("comparison_rate_low", "wilson,rossi_ctl", "conf_low"),
+        ("comparison_rate_high", "wilson,rossi_ctl", "conf_high"),
+        ("difference", "diff_wald,rossi", "diff"),
+        ("difference_wald_low", "diff_wald,rossi", "conf_low"),
+        ("difference_wald_high", "diff_wald,rossi", "conf_high"),
+        ("difference_low", "diff_newcombe10,rossi", "conf_low"),
+        ("difference_high", "diff_newcombe10,rossi", "conf_high"),
+        ("p_value", "z_test_pooled,rossi", "p_value"),
+        ("chi_square_p_value", "chisq_no_yates,rossi", "p_value"),
+        ("chi_square_yates_p_value", "chisq_yates,rossi", "p_value"),
+        ("fisher_p_value", "fisher,rossi", "p_value"),
+        ("risk_ratio", "risk_ratio_katz,rossi", "rr"),
+        ("risk_ratio_low", "risk_ratio_katz,rossi", "conf_low"),
+        ("risk_ratio_high", "risk_ratio_katz,rossi", "conf_high"),
+        ("odds_ratio", "odds_ratio_woolf,rossi", "or"),
+        ("odds_ratio_low", "odds_ratio_woolf,rossi", "conf_low"),
+        ("odds_ratio_high", "odds_ratio_woolf,rossi", "conf_high"),
+        ("number_needed_to_treat", "nnt,rossi", "nnt,rossi"),
+        ("number_needed_to_treat_low", "nnt,rossi", "newcombe_conf_low"),
+        ("number_needed_to_treat_high", "nnt,rossi", "newcombe_conf_high"),
     ];
     for (field, function, quantity) in fields {
         let (ours, theirs) = (row.get::<_, f64>(field), reference(function, quantity));
