@@ -125,7 +125,7 @@ fn the_rates_of_the_rossi_experiment_compare_as_r_says() {
         ("odds_ratio", "odds_ratio_woolf,rossi", "or"),
         ("odds_ratio_low", "odds_ratio_woolf,rossi", "conf_low"),
         ("odds_ratio_high", "odds_ratio_woolf,rossi", "conf_high"),
-        ("number_needed_to_treat", "nnt,rossi", "nnt,rossi"),
+        ("number_needed_to_treat", "nnt,rossi", "nnt"),
         ("number_needed_to_treat_low", "nnt,rossi", "newcombe_conf_low"),
         ("number_needed_to_treat_high", "nnt,rossi", "newcombe_conf_high"),
     ];
