@@ -58,6 +58,7 @@ fn cell(labels: &Labels) -> JsonB {
 /// Protects a frequency table: a query of text dimensions and a last column with the count. One row a cell, margins (null in a
 /// dimension) included; value is null where hidden; status is published, primary, secondary or rounded. Options: see jdl_core's Policy.
 #[pg_extern(stable, strict)]
+#[expect(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn jdl_suppress(
     query: &str,
     options: default!(JsonB, "'{}'"),

@@ -21,6 +21,17 @@ const BATCH: i64 = 20_000;
 /// A postcode shared by more people than this is a prison or hostel.
 const INSTITUTION: i64 = 60;
 
+/// What is derived of a person: the stored record, the blocking keys, the terms.
+struct Derived {
+    person_id: i64,
+    record: Vec<u8>,
+    keys: Vec<i64>,
+    terms: Vec<u64>,
+}
+
+/// Stored records, and for each submission its candidates as positions in them.
+type Records = (Vec<Vec<u8>>, Vec<Vec<u32>>);
+
 /// Derives blocking keys, standard records and value counts of the given persons (null: of everybody). Returns how many persons.
 #[pg_extern(name = "_jdl_build_linkage_keys")]
 fn build_linkage_keys(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
@@ -47,13 +58,18 @@ fn build_linkage_keys(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
         let Some(last) = batch.last() else { break };
         after = last.person_id;
         built += batch.len() as i64;
-        let derived: Vec<(i64, Vec<u8>, Vec<i64>, Vec<u64>)> = batch
+        let derived: Vec<Derived> = batch
             .par_iter()
             .map(|raw| {
                 let standard = StandardPerson::new(raw, &institutions, pivot);
                 let record = standard.record();
                 let keys = register_keys(&record).iter().map(|k| k.key as i64).collect();
-                Ok((raw.person_id, record.to_bytes()?, keys, register_terms(&record)))
+                Ok(Derived {
+                    person_id: raw.person_id,
+                    record: record.to_bytes()?,
+                    keys,
+                    terms: register_terms(&record),
+                })
             })
             .collect::<jdl_core::Result<_>>()
             .map_err(report)?;
@@ -166,14 +182,11 @@ fn read_persons(after: i64, only: Option<&[i64]>) -> Result<Vec<RawPerson>, Erro
     .map_err(spi)
 }
 
-fn write_derived(
-    derived: Vec<(i64, Vec<u8>, Vec<i64>, Vec<u64>)>,
-    counts: &mut HashMap<u64, i32>,
-) -> Result<(), ErrorReport> {
+fn write_derived(derived: Vec<Derived>, counts: &mut HashMap<u64, i32>) -> Result<(), ErrorReport> {
     let (mut keys, mut holders) = (Vec::new(), Vec::new());
     let (mut persons, mut records) = (Vec::new(), Vec::new());
-    for (person_id, record, own_keys, own_terms) in derived {
-        for term in own_terms {
+    for Derived { person_id, record, keys: own_keys, terms } in derived {
+        for term in terms {
             *counts.entry(term).or_insert(0) += 1;
         }
         holders.extend(std::iter::repeat_n(person_id, own_keys.len()));
@@ -276,7 +289,7 @@ fn read_candidates(submitted: &[SubmittedPerson<'_>], policy: BlockPolicy) -> Re
 }
 
 /// The stored records of all candidates, and the candidates as positions in them.
-fn read_records(blocks: &[Vec<i64>]) -> Result<(Vec<Vec<u8>>, Vec<Vec<u32>>), ErrorReport> {
+fn read_records(blocks: &[Vec<i64>]) -> Result<Records, ErrorReport> {
     let mut persons: Vec<i64> = blocks.iter().flatten().copied().collect();
     persons.sort_unstable();
     persons.dedup();

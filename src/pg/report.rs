@@ -61,8 +61,11 @@ struct Gathered {
     pool_size: i64,
     balance: Vec<StoredBalance>,
     result: StoredAnalysis,
-    profile: Vec<(String, String, Vec<(String, i64)>)>,
+    profile: Vec<ProfileBlock>,
 }
+
+/// Key, label, and the categories with their counts.
+type ProfileBlock = (String, String, Vec<(String, i64)>);
 
 #[derive(Deserialize)]
 struct LinkCounts {

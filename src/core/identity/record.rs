@@ -251,7 +251,7 @@ fn check_fields(
             && birth.placeholder != Some(Placeholder::Default)
         {
             let age = day.age_of(born);
-            if age < YOUNGEST || age > OLDEST {
+            if !(YOUNGEST..=OLDEST).contains(&age) {
                 add(field, Error, "contradicts the date of birth");
             }
         }
@@ -333,9 +333,7 @@ mod tests {
     #[test]
     fn a_record_without_any_date_of_the_service_cannot_be_used() {
         let mut fields = GOOD;
-        for position in 7..11 {
-            fields[position] = "";
-        }
+        fields[7..].fill("");
         assert!(validate(&[1], &[record(fields)], 39, today()).iter().any(|f| f.severity == Severity::Error));
     }
 
