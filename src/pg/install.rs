@@ -45,6 +45,9 @@ const SCHEMA: [&str; 10] = [
     ),
 ];
 
+/// Changes of the tables since the first release: from version, to version, SQL. The update script of the functions is `sql/jdl--A--B.sql`.
+const MIGRATIONS: [(&str, &str, &str); 0] = [];
+
 /// Makes the schemas, tables, policies, triggers and views. Asked again, it says that they stand.
 #[pg_extern(name = "jdl_install")]
 fn install() -> Result<String, ErrorReport> {
@@ -64,4 +67,35 @@ fn install() -> Result<String, ErrorReport> {
     }
     Spi::run_with_args("INSERT INTO jdl.schema_version (version) VALUES ($1)", &[version.into()]).map_err(spi)?;
     Ok(format!("installed the tables of jdl {version}"))
+}
+
+fn installed_version() -> Result<String, ErrorReport> {
+    Spi::get_one::<String>("SELECT version FROM jdl.schema_version ORDER BY installed_at DESC, version DESC LIMIT 1")
+        .map_err(spi)?
+        .ok_or_else(|| missing("the version of the tables"))
+}
+
+/// Brings the tables to the version of the functions, step by step; run it after `ALTER EXTENSION jdl UPDATE`.
+#[pg_extern(name = "jdl_migrate")]
+fn migrate() -> Result<String, ErrorReport> {
+    let standing =
+        Spi::get_one::<bool>("SELECT pg_catalog.to_regclass('jdl.schema_version') IS NOT NULL").map_err(spi)?;
+    if standing != Some(true) {
+        return Err(ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "the tables of jdl are not installed",
+            "jdl_migrate",
+        )
+        .set_hint("SELECT jdl_install();"));
+    }
+    let schema = super::read::extension_schema()?;
+    let mut version = installed_version()?;
+    for (from, to, sql) in MIGRATIONS {
+        if version == from {
+            Spi::run(&sql.replace("@extschema@", &schema)).map_err(spi)?;
+            Spi::run_with_args("INSERT INTO jdl.schema_version (version) VALUES ($1)", &[to.into()]).map_err(spi)?;
+            version = to.to_owned();
+        }
+    }
+    Ok(format!("the tables are those of jdl {version}"))
 }

@@ -217,9 +217,12 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
         .collect();
     let submitted: Vec<SubmittedPerson<'_>> = standard.iter().map(StandardSubmission::record).collect();
 
-    let number = |name: &str| options.0.get(name).and_then(serde_json::Value::as_f64);
+    let number = |name: &str| match options.0.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or_else(|| invalid(name, "must be a number")),
+    };
     let mut policy = BlockPolicy::default();
-    if let Some(bound) = number("max_block_size") {
+    if let Some(bound) = number("max_block_size")? {
         if !(1.0..=100_000.0).contains(&bound) {
             return Err(invalid("max_block_size", "must lie between 1 and 100000"));
         }
@@ -227,8 +230,8 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
         policy.max_last_resort = policy.max_last_resort.max(policy.max_block);
     }
     let mut link_options = LinkOptions::default();
-    link_options.thresholds.link = number("link_probability").unwrap_or(link_options.thresholds.link);
-    link_options.thresholds.suspect = number("suspect_probability").unwrap_or(link_options.thresholds.suspect);
+    link_options.thresholds.link = number("link_probability")?.unwrap_or(link_options.thresholds.link);
+    link_options.thresholds.suspect = number("suspect_probability")?.unwrap_or(link_options.thresholds.suspect);
 
     let blocks = read_candidates(&submitted, policy)?;
     let (records, candidates) = read_records(&blocks)?;

@@ -19,3 +19,4 @@ mod linkage;
 mod matching;
 mod report;
 mod synthetic;
+mod threads;

@@ -101,9 +101,11 @@ pub fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: &s
 /// `COPY ... FROM STDIN` with these bytes; returns how many rows the server took.
 pub fn copy_in(client: &mut Client, copy: &str, bytes: &[u8]) -> Result<u64, postgres::Error> {
     let mut writer = client.copy_in(copy)?;
-    // A refusal in the middle closes the connection's copy: finish() then says why.
-    let _ = std::io::Write::write_all(&mut writer, bytes);
-    writer.finish()
+    // A refusal in the middle comes either from the writing, wrapped, or from the end.
+    match std::io::Write::write_all(&mut writer, bytes) {
+        Ok(()) => writer.finish(),
+        Err(error) => Err(*error.into_inner().expect("an inner error").downcast().expect("an error of Postgres")),
+    }
 }
 
 /// A cell of a CSV file: empty for none, quoted.

@@ -78,7 +78,7 @@ fn the_report_gives_the_published_rates_of_the_rossi_experiment() {
         assert!((rate[group]["value"].as_f64().unwrap() - events / 216.0).abs() < 1e-12, "{group}");
     }
     // And the mean days to the first re-offence are the study's weeks.
-    let days = measures.iter().find(|m| m["measure"] == "days_to_first").expect("days to first re-offence");
+    let days = measures.iter().find(|m| m["measure"] == "days_to_first_reoffence").expect("days to first re-offence");
     for (group, treated) in [("treatment", true), ("comparison", false)] {
         let known: Vec<i32> = men.iter().filter(|m| m.treated == treated).filter_map(|m| m.reoffended_after).collect();
         let mean = f64::from(known.iter().sum::<i32>()) / known.len() as f64;
