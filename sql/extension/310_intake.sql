@@ -137,6 +137,10 @@ BEGIN
     usable := (counted ->> 'usable')::integer;
     answerable := (counted ->> 'answerable')::integer;
     expected := floor(answerable * @extschema@._jdl_setting('expected_match_rate')::numeric * @extschema@._jdl_setting('expected_index_share')::numeric);
+    IF (counted ->> 'submitted')::integer = 0 AND EXISTS (SELECT FROM jdl_audit.event e WHERE e.request_id = _jdl_appraise.request_id AND e.action = 'insert' AND e.relation LIKE 'jdl\_restricted.submission%') THEN
+        -- Submissions are unlogged: the price is that a crash empties those that were not linked yet.
+        reasons := reasons || 'the records were lost in a crash and have to be sent again'::text;
+    END IF;
     IF (counted ->> 'submitted')::integer < @extschema@._jdl_setting_int('minimum_records') THEN
         reasons := reasons || format('too few records: %s, at least %s needed', counted ->> 'submitted', @extschema@._jdl_setting('minimum_records'));
     END IF;
@@ -172,9 +176,11 @@ BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_intake', 'jdl_analyst', 'jdl_approver');
     appraisal := @extschema@._jdl_appraise(request_id);
     SELECT * INTO asked FROM jdl.request r WHERE r.request_id = jdl_preflight.request_id;
-    IF asked.status IN ('open', 'rejected') THEN
+    IF asked.status IN ('open', 'awaiting resubmission') AND appraisal -> 'reasons' ? 'the records were lost in a crash and have to be sent again' THEN
+        UPDATE jdl.request r SET status = 'awaiting resubmission', status_reason = 'the records were lost in a crash' WHERE r.request_id = jdl_preflight.request_id AND r.status = 'open';
+    ELSIF asked.status IN ('open', 'rejected', 'awaiting resubmission') THEN
         IF appraisal ->> 'decision' = 'accept' THEN
-            UPDATE jdl.request r SET status = 'open', status_reason = NULL, destroy_on = NULL WHERE r.request_id = jdl_preflight.request_id AND r.status = 'rejected';
+            UPDATE jdl.request r SET status = 'open', status_reason = NULL, destroy_on = NULL WHERE r.request_id = jdl_preflight.request_id AND r.status <> 'open';
         ELSE
             -- A clock that already runs is not set back by asking again.
             UPDATE jdl.request r SET status = 'rejected', status_reason = array_to_string(ARRAY(SELECT jsonb_array_elements_text(appraisal -> 'reasons')), '; '),

@@ -15,7 +15,7 @@ BEGIN
                 DETAIL = 'It was linked with other options, and a second link would change who is in the analysis.',
                 HINT = 'Ask without options for the link that stands, or supersede the request.';
         END IF;
-        PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'open', 'rejected');
+        PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'open', 'rejected', 'awaiting resubmission');
         appraisal := @extschema@._jdl_appraise(request_id);
         IF appraisal ->> 'decision' = 'reject' THEN
             RAISE EXCEPTION 'request % cannot be processed: %', request_id, array_to_string(ARRAY(SELECT jsonb_array_elements_text(appraisal -> 'reasons')), '; ')

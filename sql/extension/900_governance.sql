@@ -219,6 +219,15 @@ END
 $$;
 COMMENT ON FUNCTION jdl_retention_run() IS 'Destroys all that is due; harmless when run twice. jdl_schedule_retention puts it into pg_cron.';
 
+-- pg_cron asks for the caller's own rights, the trail for the engine's.
+CREATE FUNCTION _jdl_note_schedule(schedule text, job bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM @extschema@._jdl_audit('schedule_retention', NULL, 'cron.job', 1, jsonb_build_object('schedule', schedule, 'job', job));
+END
+$$;
+COMMENT ON FUNCTION _jdl_note_schedule(text, bigint) IS 'Writes to the trail that retention was scheduled.';
+
 CREATE FUNCTION jdl_schedule_retention(schedule text DEFAULT '17 * * * *') RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -233,7 +242,7 @@ BEGIN
             HINT = format('CREATE EXTENSION pg_cron, or let another scheduler run: psql -U jdl_job -d %s -c %L', current_database(), statement);
     END IF;
     EXECUTE format('SELECT cron.schedule(%L, %L, %L)', 'jdl retention', schedule, statement) INTO job;
-    PERFORM @extschema@._jdl_audit('schedule_retention', NULL, 'cron.job', 1, jsonb_build_object('schedule', schedule, 'job', job));
+    PERFORM @extschema@._jdl_note_schedule(schedule, job);
     RETURN format('job %s runs "%s" on the schedule "%s"', job, statement, schedule);
 END
 $$;

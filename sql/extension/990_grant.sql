@@ -33,7 +33,6 @@ $grants$;
 GRANT USAGE ON SCHEMA @extschema@ TO jdl_owner, jdl_engine, jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor, jdl_reader, jdl_job;
 GRANT EXECUTE ON FUNCTION _jdl_audit_attach(regclass, name), _jdl_audit_statement(), _jdl_audit(text, bigint, text, bigint, jsonb) TO jdl_owner;
 GRANT EXECUTE ON FUNCTION jdl_open_request(text, text, text, jsonb, jsonb) TO jdl_intake;
-GRANT EXECUTE ON FUNCTION _jdl_submission_row(), _jdl_submission_statement(), _jdl_receiving_request() TO jdl_intake;
 GRANT EXECUTE ON FUNCTION jdl_validate(bigint), jdl_preflight(bigint) TO jdl_intake, jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_link(bigint, jsonb), jdl_match(bigint, jsonb), jdl_analyse(bigint) TO jdl_analyst;
 GRANT EXECUTE ON FUNCTION jdl_report(bigint), jdl_report_text(bigint), jdl_report_html(bigint), jdl_check_claim(bigint, text) TO jdl_analyst, jdl_approver;
@@ -41,7 +40,7 @@ GRANT EXECUTE ON FUNCTION jdl_approve(bigint), jdl_release(bigint), jdl_reject(b
 GRANT EXECUTE ON FUNCTION jdl_halt(bigint, text) TO jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_grant_access(name, name, bigint, text, date, date), jdl_revoke_access(bigint, text) TO jdl_approver, jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_destroy(bigint), jdl_retention_due(), jdl_retention_run() TO jdl_approver, jdl_dba, jdl_job;
-GRANT EXECUTE ON FUNCTION jdl_schedule_retention(text), _jdl_audit(text, bigint, text, bigint, jsonb), jdl_register_refresh(date) TO jdl_dba;
+GRANT EXECUTE ON FUNCTION jdl_schedule_retention(text), _jdl_note_schedule(text, bigint), jdl_register_refresh(date) TO jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_assurance(), jdl_audit_verify() TO jdl_auditor, jdl_approver, jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_synthesise_register(integer, bigint), jdl_synthesise_cohort(integer, bigint) TO jdl_dba;
 

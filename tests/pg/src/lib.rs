@@ -88,7 +88,7 @@ pub fn refusal(client: &mut Client, sql: &str) -> (String, String) {
 /// The same for a result already in hand.
 pub fn refused<T>(result: Result<T, postgres::Error>) -> (String, String) {
     let error = result.err().expect("was not refused");
-    let error = error.as_db_error().expect("an error of the database");
+    let error = error.as_db_error().unwrap_or_else(|| panic!("an error of the database: {error:?}"));
     let parts = [Some(error.message()), error.detail(), error.hint(), error.where_()];
     (error.code().code().to_owned(), parts.into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
