@@ -7,10 +7,10 @@ BEGIN
     -- A schema that somebody else owns could be renamed and refilled behind our back (SECURITY: extension-script hijack).
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_namespace
-        WHERE nspname = '@extschema@'
+        WHERE oid = '@extschema@'::pg_catalog.regnamespace
           AND (pg_catalog.pg_has_role(current_user, nspowner, 'MEMBER') OR nspowner = 'pg_database_owner'::pg_catalog.regrole)
     ) THEN
-        RAISE EXCEPTION 'schema "@extschema@" belongs to another role'
+        RAISE EXCEPTION 'the schema belongs to another role'
             USING ERRCODE = 'insufficient_privilege', HINT = 'Create the extension in a schema that you own.';
     END IF;
     FOREACH role_name IN ARRAY ARRAY['jdl_owner', 'jdl_engine', 'jdl_intake', 'jdl_analyst', 'jdl_approver', 'jdl_dba', 'jdl_auditor', 'jdl_reader', 'jdl_job'] LOOP

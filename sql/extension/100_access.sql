@@ -3,12 +3,17 @@
 -- The tables come later, with jdl_install(), so bodies are checked by `make test` (plpgsql_check) and not here.
 SET LOCAL check_function_bodies = off;
 
--- The person behind the statement: the role they chose with SET ROLE (they must be a member of it), else their login.
--- Inside a SECURITY DEFINER function current_user is the function's owner, which is why it is not used.
+-- The person behind the statement: their login. Only a superuser, who could log in as anybody, acts as the role that they SET;
+-- for everybody else SET ROLE to a group would be a way to be two people. Inside a SECURITY DEFINER function current_user is
+-- the function's owner, which is why it is not used.
 CREATE FUNCTION _jdl_actor() RETURNS name
     LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-    RETURN CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END;
-COMMENT ON FUNCTION _jdl_actor() IS 'The person behind the statement: their login, or the role they SET.';
+    RETURN CASE
+        WHEN current_setting('role') = 'none' THEN session_user
+        WHEN (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user) THEN current_setting('role')::name
+        ELSE session_user
+    END;
+COMMENT ON FUNCTION _jdl_actor() IS 'The person behind the statement: their login; for a superuser the role that they SET.';
 
 CREATE FUNCTION _jdl_is_superuser() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -17,7 +22,8 @@ CREATE FUNCTION _jdl_is_superuser() RETURNS boolean
     END;
 COMMENT ON FUNCTION _jdl_is_superuser() IS 'Whether the acting person is a superuser (who can do everything anyway).';
 
--- Whether the acting person holds one of the roles and, for an analyst, is assigned to the request today.
+-- Whether the acting person holds one of the roles and, for an analyst, is assigned to the request today; an intake officer
+-- has to do with the requests that they opened or were given.
 CREATE FUNCTION _jdl_may(request_id bigint, VARIADIC roles name[]) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -26,12 +32,15 @@ DECLARE
 BEGIN
     FOREACH role_name IN ARRAY roles LOOP
         CONTINUE WHEN NOT pg_has_role(actor, role_name, 'MEMBER');
-        IF role_name <> 'jdl_analyst' OR @extschema@._jdl_is_superuser() THEN
+        IF role_name NOT IN ('jdl_analyst', 'jdl_intake') OR @extschema@._jdl_is_superuser() THEN
+            RETURN true;
+        END IF;
+        IF role_name = 'jdl_intake' AND EXISTS (SELECT FROM jdl.request WHERE request.request_id = _jdl_may.request_id AND request.opened_by = actor) THEN
             RETURN true;
         END IF;
         IF EXISTS (
             SELECT FROM jdl.access
-            WHERE access.request_id = _jdl_may.request_id AND access.person = actor AND access.role = 'jdl_analyst'
+            WHERE access.request_id = _jdl_may.request_id AND access.person = actor AND access.role = role_name
               AND access.revoked_at IS NULL AND current_date BETWEEN access.starts_on AND access.ends_on
         ) THEN
             RETURN true;
@@ -52,7 +61,7 @@ BEGIN
     END IF;
     IF NOT @extschema@._jdl_may(request_id, VARIADIC roles) THEN
         RAISE EXCEPTION 'permission denied for request %', request_id USING ERRCODE = 'insufficient_privilege',
-            DETAIL = format('%I is not a member of %s, or is an analyst who is not assigned to the request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
+            DETAIL = format('%I is not a member of %s, or has nothing to do with this request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
             HINT = 'An approver assigns an analyst with jdl_grant_access.';
     END IF;
 END

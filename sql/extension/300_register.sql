@@ -5,8 +5,9 @@
 CREATE FUNCTION _jdl_disposal(kind text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
-        WHEN kind ~* 'suspend' THEN 'suspended sentence'
-        WHEN kind ~* 'custod|prison|imprison|detention|yoi' THEN 'custody'
+        WHEN kind ~* 'suspend|\msso\M' THEN 'suspended sentence'
+        WHEN kind ~* 'non.?custod' THEN 'community'
+        WHEN kind ~* 'custod|prison|detention|detain|\mjail|\mlife\M|\m(yoi|dto)\M' THEN 'custody'
         WHEN kind ~* 'communit|order|probation' THEN 'community'
         WHEN kind ~* 'caution|reprimand|warning' THEN 'caution'
         WHEN kind ~* 'discharge' THEN 'discharge'
@@ -123,8 +124,8 @@ COMMENT ON FUNCTION _jdl_create_linkage_index() IS 'Creates the index of the blo
 
 CREATE FUNCTION _jdl_is_proven(outcome text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    -- Penalty notices are not proof; neither is "not guilty".
-    RETURN coalesce(outcome ~* '^(convict|caution|youth caution|reprimand|final warning|warning|guilty)' AND outcome !~* 'penalty|pnd', false);
+    -- Penalty notices are not proof, and what was refused, quashed or not found is none either.
+    RETURN coalesce(outcome ~* '\m(convict|caution|reprimand|warning|guilty|prove[dn])' AND outcome !~* '\m(not|non|no|un)\M|unproven|acquit|quash|refus|withdr|dismiss|discontinu|penalty|\mpnd', false);
 COMMENT ON FUNCTION _jdl_is_proven(text) IS 'Whether an outcome proves an offence: conviction or caution, never a penalty notice.';
 
 CREATE FUNCTION jdl_register_refresh(extracted_on date DEFAULT NULL) RETURNS TABLE (register_version bigint, persons bigint, sentences bigint, offences bigint, index_events bigint, rebuilt boolean)
@@ -153,7 +154,8 @@ BEGIN
         changed := ARRAY(SELECT DISTINCT c.person_id FROM jdl_restricted.register_change c ORDER BY 1);
     END IF;
     IF extracted_on IS NULL THEN
-        extracted_on := coalesce(CASE WHEN NOT everything AND cardinality(changed) = 0 THEN previous.extracted_on END, current_date);
+        -- A refresh alone does not make the extract newer; today is taken only where nobody has ever said.
+        extracted_on := coalesce(previous.extracted_on, current_date);
         RAISE NOTICE 'the day of the extract was not given: % is taken', extracted_on USING HINT = 'SELECT jdl_register_refresh(''YYYY-MM-DD'') names the last day that the extract knows of.';
     ELSIF extracted_on > current_date THEN
         RAISE EXCEPTION 'extracted_on: is in the future' USING ERRCODE = 'invalid_parameter_value';

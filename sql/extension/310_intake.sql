@@ -24,7 +24,7 @@ BEGIN
             DETAIL = 'The provider confirms its legal basis and the gateway for sharing before any data is transferred.',
             HINT = '{"legal_basis_confirmed": true, "sharing_gateway_confirmed": true}';
     END IF;
-    PERFORM @extschema@._jdl_check_options(options, 'follow_up_months', 'waiting_months', 'offence_groups', 'region', 'programme', 'seed', 'primary_measure', 'threshold', 'rounding');
+    PERFORM @extschema@._jdl_check_request_options(options);
     INSERT INTO jdl.request (provider, intervention, channel, assurances, options, opened_by)
     VALUES (btrim(jdl_open_request.provider), btrim(jdl_open_request.intervention), jdl_open_request.channel, jdl_open_request.assurances, jdl_open_request.options, @extschema@._jdl_actor())
     RETURNING request_id INTO opened;
@@ -34,6 +34,31 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION jdl_open_request(text, text, text, jsonb, jsonb) IS 'Opens a request and returns its number; refused unless the legal assurances are confirmed and the channel is permitted.';
+
+-- What a request may ask for, by type and range: found wrong now and not in the middle of a later step.
+CREATE FUNCTION _jdl_check_request_options(options jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bound record;
+BEGIN
+    PERFORM @extschema@._jdl_check_options(options, 'follow_up_months', 'waiting_months', 'offence_groups', 'region', 'seed', 'primary_measure', 'threshold');
+    FOR bound IN SELECT * FROM (VALUES ('follow_up_months', 1, 120), ('waiting_months', 0, 120), ('seed', 0, 2147483647), ('threshold', 1, 1000)) b (name, least, most) LOOP
+        IF options ? bound.name AND NOT (options ->> bound.name ~ '^[0-9]{1,10}$' AND jsonb_typeof(options -> bound.name) = 'number'
+                                         AND (options ->> bound.name)::numeric BETWEEN bound.least AND bound.most) THEN
+            RAISE EXCEPTION 'options: % must be a whole number from % to %', bound.name, bound.least, bound.most USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+    END LOOP;
+    IF options ? 'offence_groups' AND (jsonb_typeof(options -> 'offence_groups') <> 'array' OR jsonb_path_exists(options, '$.offence_groups[*] ? (@.type() != "string")')) THEN
+        RAISE EXCEPTION 'options: offence_groups must be a list of texts' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF options ? 'region' AND NOT EXISTS (SELECT FROM jdl.postcode_area a WHERE a.region = options ->> 'region') THEN
+        RAISE EXCEPTION 'options: region is not known' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Known regions: ' || (SELECT string_agg(DISTINCT a.region, ', ' ORDER BY a.region) FROM jdl.postcode_area a) || '.';
+    ELSIF options ? 'primary_measure' AND coalesce(options ->> 'primary_measure', '') NOT IN ('reoffending_rate', 'reoffence_frequency', 'days_to_first_reoffence') THEN
+        RAISE EXCEPTION 'options: primary_measure is not known' USING ERRCODE = 'invalid_parameter_value', HINT = 'Known measures: reoffending_rate, reoffence_frequency, days_to_first_reoffence.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION _jdl_check_request_options(jsonb) IS 'Checks the options of a request by name, type and range.';
 
 -- The partitions of a request. Owned by jdl_owner, who alone may attach them; that is why this function and the next are jdl_owner's.
 CREATE FUNCTION _jdl_make_partitions(request_id bigint) RETURNS void
@@ -45,7 +70,9 @@ DECLARE
 BEGIN
     FOREACH parent IN ARRAY ARRAY['submission', 'link', 'index_choice', 'pseudonym'] LOOP
         partition := format('jdl_restricted.%I', parent || '_' || request_id);
-        EXECUTE format('CREATE UNLOGGED TABLE %s PARTITION OF jdl_restricted.%I FOR VALUES IN (%s)', partition, parent, request_id);
+        -- Made apart and attached, which waits for nobody who reads or writes another request's partition.
+        EXECUTE format('CREATE UNLOGGED TABLE %s (LIKE jdl_restricted.%I INCLUDING ALL, CONSTRAINT belongs_to_the_request CHECK (request_id = %s))', partition, parent, request_id);
+        EXECUTE format('ALTER TABLE jdl_restricted.%I ATTACH PARTITION %s FOR VALUES IN (%s)', parent, partition, request_id);
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition);
         EXECUTE format('CREATE POLICY engine_all ON %s TO jdl_engine USING (true)', partition);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO jdl_engine', partition);
@@ -85,7 +112,8 @@ BEGIN
     END IF;
     PERFORM @extschema@._jdl_enter(named::bigint, 'jdl_intake');
     SELECT * INTO receiving FROM jdl.request r WHERE r.request_id = named::bigint;
-    IF receiving.status NOT IN ('open', 'rejected', 'awaiting resubmission') THEN
+    IF receiving.status NOT IN ('open', 'rejected', 'awaiting resubmission') OR receiving.rejected_by IS NOT NULL
+       OR EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = receiving.request_id AND s.step = 'link') THEN
         RAISE EXCEPTION 'request % takes no more records: it is %', receiving.request_id, receiving.status USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'Open another request; jdl_supersede replaces this one by it.';
     END IF;
@@ -99,6 +127,9 @@ CREATE FUNCTION jdl_validate(request_id bigint) RETURNS TABLE (record_no integer
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_intake', 'jdl_analyst', 'jdl_approver');
     PERFORM @extschema@._jdl_audit('validate', request_id, 'jdl_restricted.submission', NULL);
+    IF NOT EXISTS (SELECT FROM jdl_restricted.submission s WHERE s.request_id = jdl_validate.request_id) THEN
+        RETURN QUERY SELECT NULL::integer, NULL::text, 'error', 'no record has been loaded';
+    END IF;
     RETURN QUERY SELECT v.record_no, v.field, v.severity, v.finding FROM @extschema@._jdl_validate(request_id, current_date) v ORDER BY v.record_no NULLS FIRST, v.field, v.finding;
 END
 $$;
@@ -174,9 +205,13 @@ DECLARE
     asked record;
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_intake', 'jdl_analyst', 'jdl_approver');
+    PERFORM @extschema@._jdl_require_status(request_id, 'appraised', 'open', 'rejected', 'awaiting resubmission', 'linked', 'matched', 'analysed', 'approved', 'released', 'halted');
     appraisal := @extschema@._jdl_appraise(request_id);
     SELECT * INTO asked FROM jdl.request r WHERE r.request_id = jdl_preflight.request_id;
-    IF asked.status IN ('open', 'awaiting resubmission') AND appraisal -> 'reasons' ? 'the records were lost in a crash and have to be sent again' THEN
+    IF asked.rejected_by IS NOT NULL OR EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = jdl_preflight.request_id AND s.step = 'link') THEN
+        -- An approver has decided, or the work has begun: asking changes nothing.
+        appraisal := appraisal || jsonb_build_object('destroy_on', asked.destroy_on);
+    ELSIF asked.status IN ('open', 'awaiting resubmission') AND appraisal -> 'reasons' ? 'the records were lost in a crash and have to be sent again' THEN
         UPDATE jdl.request r SET status = 'awaiting resubmission', status_reason = 'the records were lost in a crash' WHERE r.request_id = jdl_preflight.request_id AND r.status = 'open';
     ELSIF asked.status IN ('open', 'rejected', 'awaiting resubmission') THEN
         IF appraisal ->> 'decision' = 'accept' THEN

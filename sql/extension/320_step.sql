@@ -21,7 +21,8 @@ BEGIN
     INSERT INTO jdl.request_step (request_id, step, actor, options, summary)
     VALUES (_jdl_take_step.request_id, _jdl_take_step.step, @extschema@._jdl_actor(), _jdl_take_step.options, _jdl_take_step.summary)
     ON CONFLICT ON CONSTRAINT request_step_pkey DO UPDATE SET actor = excluded.actor, taken_at = excluded.taken_at, options = excluded.options, summary = excluded.summary;
-    UPDATE jdl.request r SET status = _jdl_take_step.status WHERE r.request_id = _jdl_take_step.request_id AND r.status <> _jdl_take_step.status;
+    -- A clock that an earlier rejection started stops when the work goes on.
+    UPDATE jdl.request r SET status = _jdl_take_step.status, status_reason = NULL, destroy_on = NULL WHERE r.request_id = _jdl_take_step.request_id AND r.status <> _jdl_take_step.status;
     PERFORM @extschema@._jdl_audit(step, request_id, NULL, NULL, summary);
 END
 $$;
@@ -36,7 +37,7 @@ BEGIN
     SELECT r.status, r.status_reason, r.destroy_on INTO asked FROM jdl.request r WHERE r.request_id = _jdl_require_status.request_id;
     IF asked.status <> ALL (allowed) THEN
         RAISE EXCEPTION 'request % is %: it cannot be %', request_id, asked.status, step USING ERRCODE = 'object_not_in_prerequisite_state',
-            DETAIL = concat_ws(' ', 'Reason: ' || asked.status_reason || '.', 'Its individual-level data is destroyed by ' || asked.destroy_on || '.');
+            DETAIL = concat_ws(' ', 'A request that is ' || array_to_string(allowed, ' or ') || ' can.', 'Reason: ' || asked.status_reason || '.', 'Its individual-level data is destroyed by ' || asked.destroy_on || '.');
     END IF;
 END
 $$;

@@ -16,6 +16,9 @@ BEGIN
                 HINT = 'Ask without options for the link that stands, or supersede the request.';
         END IF;
         PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'open', 'rejected', 'awaiting resubmission');
+        IF EXISTS (SELECT FROM jdl.request r WHERE r.request_id = jdl_link.request_id AND r.rejected_by IS NOT NULL) THEN
+            PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'open');
+        END IF;
         appraisal := @extschema@._jdl_appraise(request_id);
         IF appraisal ->> 'decision' = 'reject' THEN
             RAISE EXCEPTION 'request % cannot be processed: %', request_id, array_to_string(ARRAY(SELECT jsonb_array_elements_text(appraisal -> 'reasons')), '; ')

@@ -60,8 +60,8 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_last_index_date(bigint) IS 'The last index date whose follow-up and waiting period the extract covers.';
 
--- The people that matching looks at: the treated at their index events, and the pool: of every other person the earliest
--- index event of the same years and disposals whose follow-up is complete. Aliases of a treated person are that person.
+-- What matching looks at: the treated at their index events, and the pool: every index event of other people, of the same
+-- years and disposals, whose follow-up is complete. Aliases of a treated person are that person.
 CREATE FUNCTION _jdl_candidates(request_id bigint) RETURNS TABLE (sentence_id bigint, treated boolean, person_id bigint, age integer, gender text, ethnicity text, nationality text, region text, disposal text, offence_group text, index_year integer, previous_sanctions integer, previous_custody integer, previous_offences integer, months_since_last integer, age_at_first integer, copas_rate double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -75,14 +75,15 @@ BEGIN
     ), years AS (
         SELECT min(e.index_year) AS first_year, max(e.index_year) AS last_year, array_agg(DISTINCT e.disposal) AS disposals FROM treated_event e
     ), pool_event AS (
-        SELECT DISTINCT ON (e.person_id) e.*
+        -- Every index event that could serve, not one a person: which of a person's events to take could only be decided by
+        -- what came after it (which biases the comparison) or by being the first (which the treated events are not).
+        SELECT e.*
         FROM years, jdl_restricted.index_event e
         WHERE e.index_year BETWEEN years.first_year AND years.last_year AND e.disposal = ANY (years.disposals)
           AND e.index_date <= last_index AND e.age >= 10
           AND (only_region IS NULL OR e.region = only_region)
           -- Nobody who was sent in may serve as a comparison: neither the linked nor the suspects.
           AND NOT EXISTS (SELECT FROM jdl_restricted.link l WHERE l.request_id = _jdl_candidates.request_id AND l.person_id = e.person_id)
-        ORDER BY e.person_id, e.index_date, e.sentence_id
     )
     SELECT e.sentence_id, true, e.person_id, e.age, e.gender, e.ethnicity, e.nationality, e.region, e.disposal, e.offence_group, e.index_year, e.previous_sanctions, e.previous_custody, e.previous_offences, e.months_since_last, e.age_at_first, e.copas_rate FROM treated_event e
     UNION ALL

@@ -86,6 +86,7 @@ CREATE FUNCTION jdl_reject(request_id bigint, reason text) RETURNS text
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_approver');
     PERFORM @extschema@._jdl_require_status(request_id, 'rejected', 'open', 'rejected', 'awaiting resubmission', 'linked', 'matched', 'analysed', 'halted');
+    UPDATE jdl.request r SET rejected_by = @extschema@._jdl_actor() WHERE r.request_id = jdl_reject.request_id;
     RETURN @extschema@._jdl_end(request_id, 'reject', 'rejected', reason);
 END
 $$;
@@ -205,7 +206,10 @@ BEGIN
     LOOP
         -- One failure does not stop the rest; the message may carry anything, so only its code is kept.
         BEGIN
-            PERFORM FROM jdl.request r WHERE r.request_id = due.request_id FOR UPDATE;
+            -- Another session may have destroyed or withdrawn it since the list was made.
+            SELECT r.request_id, r.status INTO due FROM jdl.request r
+            WHERE r.request_id = due.request_id AND r.destroyed_at IS NULL AND r.destroy_on <= (clock_timestamp() AT TIME ZONE 'Europe/London')::date FOR UPDATE;
+            CONTINUE WHEN NOT FOUND;
             PERFORM @extschema@._jdl_destroy(due.request_id, CASE due.status WHEN 'released' THEN 'end of the review period' ELSE due.status END);
             destroyed := destroyed + 1;
         EXCEPTION WHEN OTHERS THEN
@@ -231,15 +235,17 @@ COMMENT ON FUNCTION _jdl_note_schedule(text, bigint) IS 'Writes to the trail tha
 CREATE FUNCTION jdl_schedule_retention(schedule text DEFAULT '17 * * * *') RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    statement text := format('SELECT %I.jdl_retention_run()', '@extschema@');
+    statement text := 'SELECT @extschema@.jdl_retention_run()';
     job bigint;
 BEGIN
     IF NOT (pg_has_role(@extschema@._jdl_actor(), 'jdl_dba', 'MEMBER')) THEN
         RAISE EXCEPTION 'permission denied to schedule retention' USING ERRCODE = 'insufficient_privilege';
-    ELSIF to_regprocedure('cron.schedule(text,text,text)') IS NULL THEN
+    ELSIF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RAISE EXCEPTION 'pg_cron is not installed in this database' USING ERRCODE = 'object_not_in_prerequisite_state',
             DETAIL = 'Retention has to run at least once a day.',
             HINT = format('CREATE EXTENSION pg_cron, or let another scheduler run: psql -U jdl_job -d %s -c %L', current_database(), statement);
+    ELSIF NOT has_schema_privilege('cron', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied for pg_cron' USING ERRCODE = 'insufficient_privilege', HINT = 'A superuser runs: GRANT USAGE ON SCHEMA cron TO jdl_dba;';
     END IF;
     EXECUTE format('SELECT cron.schedule(%L, %L, %L)', 'jdl retention', schedule, statement) INTO job;
     PERFORM @extschema@._jdl_note_schedule(schedule, job);

@@ -1,7 +1,9 @@
 CREATE TABLE jdl.setting (
     setting text PRIMARY KEY CHECK (setting ~ '^[a-z][a-z_]*$'),
     value jsonb NOT NULL,
-    meaning text NOT NULL
+    meaning text NOT NULL,
+    -- Below five a threshold protects nobody; text and null are no figures.
+    CONSTRAINT setting_smallest_cell_protects CHECK (setting <> 'smallest_cell' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric >= 5 ELSE false END)
 );
 COMMENT ON TABLE jdl.setting IS 'What policy decides. Changing a value changes what later steps do, and is on the trail.';
 
@@ -18,7 +20,7 @@ INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('index_window_days', '183', 'An intervention that starts up to so many days after release still belongs to that custodial sentence.'),
     ('link_probability', '0.99', 'Posterior probability from which a link is accepted.'),
     ('suspect_probability', '0.5', 'Posterior probability from which a candidate that is not accepted is called suspect.'),
-    ('default_design', '{"method": "nearest", "distance": "glm", "link": "linear.logit", "ratio": 1, "caliper": 0.2}', 'The matching design of a request that names none (MatchIt''s argument names).'),
+    ('default_design', '{"method": "nearest", "distance": "glm", "link": "linear.logit", "ratio": 5, "caliper": 0.2}', 'The matching design of a request that names none (MatchIt''s argument names).'),
     ('smallest_cell', '10', 'Counts below this are not published, nor rates whose numerator or complement is below it.'),
     ('rate_decimals', '1', 'Decimals of a printed percentage.'),
     ('significance_level', '0.05', 'A result is conclusive at p up to this, if the gates hold.'),

@@ -10,6 +10,7 @@ CREATE TABLE jdl.request (
     status text NOT NULL DEFAULT 'open' CONSTRAINT request_status_is_known CHECK (status IN
         ('open', 'rejected', 'linked', 'matched', 'analysed', 'approved', 'released', 'halted', 'withdrawn', 'superseded', 'destroyed', 'awaiting resubmission')),
     status_reason text,
+    rejected_by name,
     opened_by name NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     approved_by name,
@@ -23,6 +24,7 @@ CREATE TABLE jdl.request (
     CONSTRAINT request_released_needs_approval CHECK (released_at IS NULL OR approved_at IS NOT NULL)
 );
 COMMENT ON TABLE jdl.request IS 'A request: one analysis asked for by a provider, and where it stands.';
+COMMENT ON COLUMN jdl.request.rejected_by IS 'The approver who rejected it; null where jdl_preflight did, whose rejection is mended by a better list.';
 COMMENT ON COLUMN jdl.request.destroy_on IS 'The date by which the individual-level data is destroyed, once a clock runs.';
 
 CREATE TABLE jdl.request_step (

@@ -71,7 +71,7 @@ struct Shape {
 impl Shape {
     fn of(table: &SpiTupleTable<'_>, skip: &[&str]) -> Result<Self, ErrorReport> {
         let (mut id, mut treated, mut covariates) = (None, None, Vec::new());
-        for at in 1..=table.columns().map_err(spi)? {
+        for at in 1..=table.columns().unwrap_or(0) {
             let name = table.column_name(at).map_err(spi)?;
             let oid = table.column_type_oid(at).map_err(spi)?.value();
             match name.as_str() {

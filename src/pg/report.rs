@@ -122,7 +122,7 @@ SELECT jsonb_build_object(
     'register_version', a.register_version, 'plan_version', a.plan_version, 'plan_digest', p.digest,
     'first_year', (SELECT min(e.index_year) FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e USING (sentence_id) WHERE c.request_id = r.request_id AND c.loss IS NULL),
     'last_year', (SELECT max(e.index_year) FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e USING (sentence_id) WHERE c.request_id = r.request_id AND c.loss IS NULL),
-    'smallest_cell', coalesce(r.options -> 'threshold', (SELECT value FROM jdl.setting WHERE setting = 'smallest_cell')),
+    'smallest_cell', greatest((r.options ->> 'threshold')::integer, (SELECT value::integer FROM jdl.setting WHERE setting = 'smallest_cell')),
     'significance_level', (SELECT value FROM jdl.setting WHERE setting = 'significance_level'),
     'rate_decimals', (SELECT value FROM jdl.setting WHERE setting = 'rate_decimals'),
     'link', l.summary,

@@ -2,6 +2,8 @@
 //!
 //! Run inside `scripts/with-cluster`, which sets PGHOST and PGPORT and leaves a template database `jdl_template`.
 
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres::{Client, Config, NoTls};
@@ -85,14 +87,6 @@ pub fn refusal(client: &mut Client, sql: &str) -> (String, String) {
     }
 }
 
-/// The same for a result already in hand.
-pub fn refused<T>(result: Result<T, postgres::Error>) -> (String, String) {
-    let error = result.err().expect("was not refused");
-    let error = error.as_db_error().unwrap_or_else(|| panic!("an error of the database: {error:?}"));
-    let parts = [Some(error.message()), error.detail(), error.hint(), error.where_()];
-    (error.code().code().to_owned(), parts.into_iter().flatten().collect::<Vec<_>>().join("\n"))
-}
-
 /// The only value of the only row.
 pub fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: &str) -> T {
     client.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
@@ -101,11 +95,8 @@ pub fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: &s
 /// `COPY ... FROM STDIN` with these bytes; returns how many rows the server took.
 pub fn copy_in(client: &mut Client, copy: &str, bytes: &[u8]) -> Result<u64, postgres::Error> {
     let mut writer = client.copy_in(copy)?;
-    // A refusal in the middle comes either from the writing, wrapped, or from the end.
-    match std::io::Write::write_all(&mut writer, bytes) {
-        Ok(()) => writer.finish(),
-        Err(error) => Err(*error.into_inner().expect("an inner error").downcast().expect("an error of Postgres")),
-    }
+    writer.write_all(bytes).expect("the server reads on until it knows what is wrong");
+    writer.finish()
 }
 
 /// A cell of a CSV file: empty for none, quoted.
@@ -138,12 +129,35 @@ impl Lab {
         one(&mut self.connect("ida"), &sql)
     }
 
-    /// Loads a CSV file into a request as ida does: its header names the columns.
-    pub fn load(&self, request: i64, csv: &str) -> Result<u64, postgres::Error> {
-        let mut ida = self.connect("ida");
-        ida.batch_execute(&format!("SET jdl.request_id = '{request}'")).unwrap();
+    /// Loads a CSV file into a request as ida does: its header names the columns. A refusal is SQLSTATE and text.
+    pub fn load(&self, request: i64, csv: &str) -> Result<u64, (String, String)> {
+        self.psql_load("ida", &format!("SET jdl.request_id = '{request}'"), csv)
+    }
+
+    /// Loads a CSV file with psql after a statement of its own. (rust-postgres loses step with the server where a COPY is refused
+    /// before its first byte is read, so it cannot be asked for the reason.)
+    pub fn psql_load(&self, person: &str, before: &str, csv: &str) -> Result<u64, (String, String)> {
         let header = csv.lines().next().expect("a header");
-        copy_in(&mut ida, &format!("COPY jdl.submission ({header}) FROM STDIN (FORMAT csv, HEADER)"), csv.as_bytes())
+        let mut psql = Command::new("psql")
+            .args(["-X", "-U", person, "-d", &self.database, "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose"])
+            .args(["-c", before, "-c", &format!("COPY jdl.submission ({header}) FROM STDIN (FORMAT csv, HEADER)")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("psql is on the path of scripts/with-cluster");
+        // Whoever refuses the load does not read to its end.
+        let _ = psql.stdin.take().expect("its input").write_all(csv.as_bytes());
+        let said = psql.wait_with_output().unwrap();
+        let (out, text) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        match out.lines().find_map(|line| line.strip_prefix("COPY ")) {
+            Some(count) => Ok(count.parse().unwrap()),
+            None => {
+                let error = text.split_once("ERROR:  ").unwrap_or_else(|| panic!("psql says: {text}")).1;
+                let (state, text) = error.split_once(": ").unwrap();
+                Err((state.to_owned(), text.to_owned()))
+            }
+        }
     }
 
     /// Bob signs off that an analyst works on a request.
@@ -167,7 +181,7 @@ impl Lab {
         let copy =
             format!("COPY (SELECT * FROM jdl_synthesise_cohort({submissions}, {seed})) TO STDOUT (FORMAT csv, HEADER)");
         let mut list = String::new();
-        std::io::Read::read_to_string(&mut self.connect("dan").copy_out(&copy).unwrap(), &mut list).unwrap();
+        self.connect("dan").copy_out(&copy).unwrap().read_to_string(&mut list).unwrap();
         list
     }
 

@@ -1,6 +1,6 @@
 //! Bad input: each gets a clear error with its SQLSTATE, or findings; nothing half-done stays, and no value is echoed.
 
-use jdl_surface::{ASSURED, Lab, copy_in, one, refusal, refused, rows};
+use jdl_surface::{ASSURED, Lab, copy_in, one, refusal, rows};
 use postgres::Client;
 
 const HEADER: &str = "forename,surname,date_of_birth,gender,postcode,pnc_id,prison_number,sentence_start,sentence_end,intervention_start,intervention_end";
@@ -77,12 +77,12 @@ fn a_line_with_too_few_or_too_many_cells_is_refused_and_not_written_to_the_log()
     let lab = Lab::new("cells");
     let request = lab.open("{}");
     for line in ["Zebedee,Quixwell,1985-01-01\n", "Zebedee,Quixwell,1985-01-01,M,ZZ99 9ZZ,,,,,,,,,\n"] {
-        let (state, text) = refused(lab.load(request, &(good(2) + line)));
+        let (state, text) = lab.load(request, &(good(2) + line)).unwrap_err();
         assert_eq!(state, "22P04", "{text}");
         assert!(text.contains("line 4"), "the line is named: {text}");
     }
     let missing = "nickname,surname\nZebedee,Quixwell\n";
-    let (state, text) = refused(lab.load(request, missing));
+    let (state, text) = lab.load(request, missing).unwrap_err();
     assert_eq!(state, "42703", "an unknown column: {text}");
     assert_eq!(submissions(&lab), 0);
     let log = std::fs::read_to_string(format!("{}/server.log", std::env::var("PGHOST").unwrap())).unwrap();
@@ -225,7 +225,7 @@ fn an_unknown_request_is_no_data_found_for_every_step() {
     }
     let call = format!("SELECT jdl_supersede({request}, 999, 'why')");
     assert_refused(&mut lab.connect("bob"), &call, "P0002");
-    assert_eq!(refused(lab.load(999, &good(1))).0, "P0002");
+    assert_eq!(lab.load(999, &good(1)).unwrap_err().0, "P0002");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn unknown_options_and_people_who_are_not_assigned_are_refused_and_leave_nothing
         r#"jdl_link($, '{"link_probability": 2}')"#,
         r#"jdl_match($, '{"methode": "nearest"}')"#,
         r#"jdl_match($, '{"method": "astrology"}')"#,
-        r#"jdl_match($, '{"caliper": -1}')"#,
+        r#"jdl_match($, '{"ratio": 0}')"#,
         "jdl_match($, '[]')",
     ] {
         let call = call.replace('$', &request.to_string());
@@ -333,8 +333,6 @@ fn traces(lab: &Lab, request: i64) -> String {
 fn records_have_to_be_loaded_into_a_named_request_that_takes_records() {
     let lab = Lab::new("loading");
     let request = lab.made_up(3_000, 120);
-    let mut ida = lab.connect("ida");
-    let copy = format!("COPY jdl.submission ({HEADER}) FROM STDIN (FORMAT csv, HEADER)");
     for (setting, state) in [
         ("RESET jdl.request_id", "55000"),
         ("SET jdl.request_id = ''", "55000"),
@@ -344,13 +342,13 @@ fn records_have_to_be_loaded_into_a_named_request_that_takes_records() {
         ("SET jdl.request_id = '99999999999999999999'", "22023"),
         ("SET jdl.request_id = '999'", "P0002"),
     ] {
-        ida.batch_execute(setting).unwrap();
-        let (found, text) = refused(copy_in(&mut ida, &copy, good(1).as_bytes()));
+        let (found, text) = lab.psql_load("ida", setting, &good(1)).unwrap_err();
         assert_eq!(found, state, "{setting}: {text}");
         assert_silent(&text);
     }
     assert_eq!(submissions(&lab), 120);
     // A plain INSERT is as good as a COPY.
+    let mut ida = lab.connect("ida");
     ida.batch_execute(&format!(
         "SET jdl.request_id = '{request}'; INSERT INTO jdl.submission (surname) VALUES ('Quixwell'), (NULL)"
     ))
@@ -358,14 +356,13 @@ fn records_have_to_be_loaded_into_a_named_request_that_takes_records() {
     assert_eq!(submissions(&lab), 122);
 
     lab.connect("ann").batch_execute(&format!("SELECT jdl_link({request})")).unwrap();
-    let (state, text) = refused(copy_in(&mut ida, &copy, good(1).as_bytes()));
+    let (state, text) = lab.load(request, &good(1)).unwrap_err();
     assert_eq!(state, "55000", "{text}");
     assert_silent(&text);
     assert_eq!(submissions(&lab), 122);
     // Ann, who analyses, does not load.
-    let mut ann = lab.connect("ann");
-    ann.batch_execute(&format!("SET jdl.request_id = '{request}'")).unwrap();
-    assert_eq!(refused(copy_in(&mut ann, &copy, good(1).as_bytes())).0, "42501");
+    let (state, text) = lab.psql_load("ann", &format!("SET jdl.request_id = '{request}'"), &good(1)).unwrap_err();
+    assert_eq!(state, "42501", "{text}");
 }
 
 /// Runs a statement in a thread, cancels it as soon as `ready` (a query of the superuser's) is true, and returns its refusal.
