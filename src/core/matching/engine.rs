@@ -207,7 +207,13 @@ impl Ground<'_> {
             .zip(&matches)
             .flat_map(|(&unit, set)| set.iter().map(move |other| (unit, other.unit)))
             .collect();
-        let compared = Compared { treated: frame.treated(), weights: &weights, pairs: &rows, estimand: plan.estimand };
+        let compared = Compared {
+            treated: frame.treated(),
+            weights: &weights,
+            pairs: &rows,
+            estimand: plan.estimand,
+            limits: plan.smd_limits,
+        };
         let design = Design::indicators(frame, &all_covariates(frame, plan)?);
         let extra = (plan.squares, plan.interactions);
         let balance = balance::table(&compared, self.score.as_deref(), &design, extra, heartbeat);
@@ -304,7 +310,13 @@ impl Ground<'_> {
             .map(|&caliper| {
                 let width = caliper * sd;
                 let made = radius::radius(&self.market(), score, width, self.plan.kernel);
-                let compared = Compared { treated, weights: &made, pairs: &[], estimand: self.plan.estimand };
+                let compared = Compared {
+                    treated,
+                    weights: &made,
+                    pairs: &[],
+                    estimand: self.plan.estimand,
+                    limits: self.plan.smd_limits,
+                };
                 let worst = balance::worst(&compared, design);
                 heartbeat();
                 GridPoint {

@@ -189,6 +189,8 @@ pub struct MatchOptions {
     pub kernel: Option<Kernel>,
     /// Widths, in standard deviations of the score's logit, at which balance is tabulated beside the one chosen (radius).
     pub caliper_grid: Option<Vec<f64>>,
+    /// Where the traffic light on a standardised mean difference turns amber and red; default 0.05 and 0.1.
+    pub smd_limits: Option<[f64; 2]>,
     /// Balance also of squares; default false.
     pub squares: Option<bool>,
     /// Balance also of products of two; default false.
@@ -286,6 +288,7 @@ impl MatchOptions {
             covariates: self.covariates.clone(),
             kernel: self.kernel.unwrap_or(Kernel::Uniform),
             caliper_grid: self.grid(method)?,
+            smd_limits: self.smd_limits()?,
             squares: self.squares.unwrap_or(false),
             interactions: self.interactions.unwrap_or(false),
             fit: FitOptions {
@@ -362,6 +365,15 @@ impl MatchOptions {
                 Ok(Caliper { name: (name != "distance").then_some(name), width })
             })
             .collect()
+    }
+
+    fn smd_limits(&self) -> Result<[f64; 2]> {
+        let [green, amber] = self.smd_limits.unwrap_or([0.05, 0.1]);
+        if 0.0 <= green && green <= amber && amber.is_finite() {
+            Ok([green, amber])
+        } else {
+            Err(Error::invalid("smd_limits", "must be two numbers from 0 up in ascending order"))
+        }
     }
 
     fn grid(&self, method: Method) -> Result<Vec<f64>> {

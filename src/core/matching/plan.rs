@@ -74,6 +74,7 @@ pub struct Plan {
     pub(crate) covariates: Option<Vec<String>>,
     pub(crate) kernel: Kernel,
     pub(crate) caliper_grid: Vec<f64>,
+    pub(crate) smd_limits: [f64; 2],
     pub(crate) squares: bool,
     pub(crate) interactions: bool,
     pub(crate) fit: FitOptions,
