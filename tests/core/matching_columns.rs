@@ -1,7 +1,8 @@
 //! Distances between several covariates: MatchIt's pairs and ours obey the same rule.
 //!
-//! Many controls are equally distant from a treated unit, and the last bits of a transformed coordinate decide between them. So pairs are
-//! compared by a plain check instead: with distances worked out here, every unit in turn must have got a control none nearer than which was free.
+//! Where controls are equally distant from a treated unit, the last bits of a transformed coordinate decide between them. So all pairs are
+//! put to a plain check: with distances worked out here, every unit in turn must have got a control none nearer than which was free. The pairs
+//! themselves are identical except in the configurations named in `TIES`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, missing_docs, reason = "tests may fail loudly")]
 
@@ -156,6 +157,18 @@ fn breaches(
     breaches
 }
 
+/// Configurations with equally distant controls between which other last bits decide here; in the three of rossi that use all columns
+/// MatchIt's own coordinates are off besides.
+const TIES: [(&str, &str); 7] = [
+    ("nsw_cps", "nn_mahal_replace"),
+    ("nsw_cps", "nn_mahvars_cal02_replace"),
+    ("nsw_cps", "nn_scaled_euclid"),
+    ("rossi", "nn_mahal"),
+    ("rossi", "nn_mahal_replace"),
+    ("rossi", "nn_mahal_exact"),
+    ("rossi", "nn_mahvars_cal02_replace"),
+];
+
 #[test]
 fn every_unit_gets_a_nearest_free_control_here_and_in_matchit() {
     let mut checked = 0;
@@ -190,6 +203,9 @@ fn every_unit_gets_a_nearest_free_control_here_and_in_matchit() {
         let singular = set == "rossi" && ["nn_mahal", "nn_mahal_replace", "nn_mahal_exact"].contains(&config.as_str());
         assert!(if singular { (1..=3).contains(&theirs) } else { theirs == 0 }, "{set} {config}: MatchIt's {theirs}");
         assert_eq!(matching.pairs.len(), wanted.len());
+        if !TIES.contains(&(set.as_str(), config.as_str())) {
+            assert_eq!(pairs(&matching), wanted, "{set} {config}");
+        }
         checked += 1;
     }
     assert_eq!(checked, 28);

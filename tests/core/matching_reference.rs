@@ -8,8 +8,7 @@ mod data;
 use data::*;
 use jdl_core::matching::{MatchOptions, propensity};
 
-/// Distances are MatchIt's up to the last bits of a coordinate, and several controls are often equally distant: the pairs themselves are
-/// not compared, but the rule behind them is, in `matching_columns.rs`.
+/// Configurations on several columns, which `matching_columns.rs` compares.
 const BY_COLUMNS: [&str; 7] = [
     "nn_mahal",
     "nn_mahal_replace",

@@ -15,20 +15,20 @@ const TINY: f64 = 1.490_116_119_384_765_6e-8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Light {
-    /// At most 5 %.
+    /// At most the first limit, 5 % unless set otherwise.
     Green,
-    /// At most 10 %.
+    /// At most the second, 10 %.
     Amber,
     /// More.
     Red,
 }
 
 impl Light {
-    /// The light of a standardised mean difference (limits as in the lab's reports: DOMAIN.md section 1, item 9).
-    pub fn of(smd: f64) -> Self {
+    /// The light of a standardised mean difference, by two limits.
+    pub fn of(smd: f64, [green, amber]: [f64; 2]) -> Self {
         match smd.abs() {
-            d if d <= 0.05 => Self::Green,
-            d if d <= 0.10 => Self::Amber,
+            d if d <= green => Self::Green,
+            d if d <= amber => Self::Amber,
             _ => Self::Red,
         }
     }
@@ -74,6 +74,8 @@ pub(crate) struct Compared<'a> {
     /// Pairs of rows.
     pub(crate) pairs: &'a [(u32, u32)],
     pub(crate) estimand: Estimand,
+    /// Of the lights.
+    pub(crate) limits: [f64; 2],
 }
 
 /// The balance table: the score if there is one, then every column of `design`, then squares and products if asked for.
@@ -194,7 +196,7 @@ impl Compared<'_> {
             // MatchIt divides by the standard deviation only where it divides the mean difference too.
             if (matched.mean_treated - matched.mean_control).abs() <= TINY { mean } else { mean / spread }
         });
-        let light = Light::of(matched.map_or(all.smd, |m| m.smd));
+        let light = Light::of(matched.map_or(all.smd, |m| m.smd), self.limits);
         BalanceRow { name, all, matched, pair_distance, light }
     }
 
@@ -290,13 +292,14 @@ fn in_order(values: &[f64], compared: &Compared<'_>, mut at_value: impl FnMut([[
     let (mut unused, mut used) = ([Vec::new(), Vec::new()], Vec::new());
     for (&value, (group, &weight)) in rows() {
         if weight > 0.0 {
-            used.push((ordered(value), group, weight));
+            // The sign of the weight tells the group.
+            used.push((ordered(value), if group == 1 { weight } else { -weight }));
         } else {
             unused[group].push(ordered(value));
         }
     }
     unused.par_iter_mut().for_each(|keys| keys.sort_unstable());
-    used.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
+    used.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let mut heads = [0; 2];
     let mut used = used.into_iter().peekable();
     loop {
@@ -310,9 +313,9 @@ fn in_order(values: &[f64], compared: &Compared<'_>, mut at_value: impl FnMut([[
                 here[0][group] += 1.0;
             }
         }
-        while let Some((_, group, weight)) = used.next_if(|u| u.0 == value) {
-            here[0][group] += 1.0;
-            here[1][group] += weight;
+        while let Some((_, weight)) = used.next_if(|u| u.0 == value) {
+            here[0][usize::from(weight > 0.0)] += 1.0;
+            here[1][usize::from(weight > 0.0)] += weight.abs();
         }
         at_value(here);
     }
@@ -328,12 +331,12 @@ mod tests {
     use super::*;
 
     fn compared<'a>(treated: &'a [bool], weights: &'a [f64]) -> Compared<'a> {
-        Compared { treated, weights, pairs: &[], estimand: Estimand::Att }
+        Compared { treated, weights, pairs: &[], estimand: Estimand::Att, limits: [0.05, 0.1] }
     }
 
     #[test]
     fn the_lights_change_at_five_and_ten_percent() {
-        let lights = [0.05, -0.0501, 0.1, -0.1001].map(Light::of);
+        let lights = [0.05, -0.0501, 0.1, -0.1001].map(|smd| Light::of(smd, [0.05, 0.1]));
         assert_eq!(lights, [Light::Green, Light::Amber, Light::Amber, Light::Red]);
     }
 

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::matching::design::Design;
 use crate::matching::linear::{Cholesky, generalised_inverse, independent_columns, pivoted_cholesky_rows};
-use crate::matching::options::Metric;
 use crate::matching::order::sorted_rows;
+use crate::matching::plan::Metric;
 use crate::number::pairwise_sum;
 
 /// Rows as points, `width` numbers each.
@@ -31,7 +31,7 @@ pub(crate) fn coordinates(design: &Design<'_>, metric: Metric, keep: &[bool]) ->
             let mut column = design.column(term);
             if design.terms[term].level.is_some() {
                 // A change of level moves two indicators.
-                column.iter_mut().for_each(|x| *x *= std::f64::consts::FRAC_1_SQRT_2);
+                column.iter_mut().for_each(|x| *x /= std::f64::consts::SQRT_2);
             }
             column
         })
@@ -44,10 +44,13 @@ pub(crate) fn coordinates(design: &Design<'_>, metric: Metric, keep: &[bool]) ->
     let groups: Vec<u8> = design.frame.treated().iter().map(|&t| u8::from(t)).collect();
     let together = vec![0; groups.len()];
     let axes: Vec<Vec<f64>> = match metric {
-        Metric::Euclidean => (0..width).map(|i| unit(width, i, 1.0)).collect(),
+        Metric::Euclidean => (0..width).map(|i| unit(width, i)).collect(),
         Metric::ScaledEuclidean => {
-            let covariance = covariance(&columns, &rows, &groups);
-            (0..width).map(|i| unit(width, i, 1.0 / covariance[i * width + i].sqrt())).collect()
+            columns.par_iter_mut().for_each(|column| {
+                let sd = pooled_deviation(column, &rows, &groups);
+                column.iter_mut().for_each(|x| *x /= sd);
+            });
+            (0..width).map(|i| unit(width, i)).collect()
         }
         Metric::Mahalanobis => {
             columns.par_iter_mut().for_each(|column| standardise(column));
@@ -75,10 +78,33 @@ pub(crate) fn coordinates(design: &Design<'_>, metric: Metric, keep: &[bool]) ->
     Ok(Points { coordinates, width })
 }
 
-fn unit(width: usize, at: usize, length: f64) -> Vec<f64> {
+/// Neumaier's (1974) compensated sum: the last bits of a coordinate decide between controls that are equally distant, so they had better be right.
+fn compensated_sum(values: &[f64]) -> f64 {
+    let (mut sum, mut lost) = (0.0_f64, 0.0);
+    for &value in values {
+        let next = sum + value;
+        lost += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+        sum = next;
+    }
+    sum + lost
+}
+
+fn unit(width: usize, at: usize) -> Vec<f64> {
     let mut axis = vec![0.0; width];
-    axis[at] = length;
+    axis[at] = 1.0;
     axis
+}
+
+/// The root of the mean of the groups' variances, each counted by its size (MatchIt's pooled standard deviation).
+fn pooled_deviation(column: &[f64], rows: &[usize], groups: &[u8]) -> f64 {
+    let parts = [0, 1].map(|group| {
+        let members: Vec<f64> = rows.iter().filter(|&&row| groups[row] == group).map(|&row| column[row]).collect();
+        let n = members.len() as f64;
+        let mean = pairwise_sum(&members) / n;
+        let squares: Vec<f64> = members.iter().map(|x| (x - mean) * (x - mean)).collect();
+        if members.len() > 1 { n * pairwise_sum(&squares) / (n - 1.0) } else { 0.0 }
+    });
+    ((parts[0] + parts[1]) / rows.len() as f64).sqrt()
 }
 
 /// Covariance of the columns over `rows`, about the means of their groups; the divisor is the number of rows less the number of groups.
@@ -90,7 +116,7 @@ fn covariance(columns: &[Vec<f64>], rows: &[usize], groups: &[u8]) -> Vec<f64> {
             let means = [0, 1].map(|group| {
                 let members: Vec<f64> =
                     rows.iter().filter(|&&row| groups[row] == group).map(|&row| column[row]).collect();
-                if members.is_empty() { 0.0 } else { pairwise_sum(&members) / members.len() as f64 }
+                if members.is_empty() { 0.0 } else { compensated_sum(&members) / members.len() as f64 }
             });
             rows.iter().map(|&row| column[row] - means[usize::from(groups[row])]).collect()
         })
@@ -102,7 +128,7 @@ fn covariance(columns: &[Vec<f64>], rows: &[usize], groups: &[u8]) -> Vec<f64> {
         .map(|at| {
             let (i, j) = (at / width, at % width);
             let products: Vec<f64> = centred[i].iter().zip(&centred[j]).map(|(a, b)| a * b).collect();
-            pairwise_sum(&products) / divisor
+            compensated_sum(&products) / divisor
         })
         .collect()
 }
@@ -120,10 +146,10 @@ fn inverse(covariance: &[f64], width: usize) -> Vec<f64> {
 /// Mean 0 and standard deviation 1 over all rows.
 fn standardise(column: &mut [f64]) {
     let n = column.len() as f64;
-    let mean = pairwise_sum(column) / n;
+    let mean = compensated_sum(column) / n;
     column.iter_mut().for_each(|x| *x -= mean);
     let squares: Vec<f64> = column.iter().map(|x| x * x).collect();
-    let sd = (pairwise_sum(&squares) / (n - 1.0)).sqrt();
+    let sd = (compensated_sum(&squares) / (n - 1.0)).sqrt();
     column.iter_mut().for_each(|x| *x /= sd);
 }
 

@@ -7,12 +7,14 @@ use crate::matching::distance::{self, Points};
 use crate::matching::entropy;
 use crate::matching::frame::Frame;
 use crate::matching::ground::{Ground, all_covariates, deviation, model_covariates};
-use crate::matching::nearest::{self, Candidate, Cloud, Finder, Line, Market, Order, Rule};
+use crate::matching::nearest::{self, Candidate, Finder, Market, Order, Rule};
 use crate::matching::optimal;
-use crate::matching::options::{Distance, Estimand, MatchOptions, MatchOrder, Method, Metric, Ratio};
+use crate::matching::options::{Estimand, MatchOptions, MatchOrder, Method};
+use crate::matching::plan::{Distance, Metric, Ratio};
 use crate::matching::propensity::{self, Fit};
 use crate::matching::radius;
 use crate::matching::result::{GridPoint, GroupCounts, Matching, Pair, Unmatched};
+use crate::matching::search::{Cloud, Line};
 use crate::matching::weights;
 use crate::number::{Heartbeat, pairwise_sum};
 
@@ -169,13 +171,16 @@ impl Ground<'_> {
         };
         let matches = match (&points, self.score.as_deref()) {
             (Some(points), score) => {
-                // Within the score's caliper: there it is one more column to agree on.
+                // Within the score's caliper; a negative one is one more column to differ on.
                 let mut columns = self.column_calipers.clone();
-                if let (Some(width), Some(score)) = (self.caliper, score) {
+                let mut caliper = self.caliper.zip(score);
+                if let Some((width, score)) = caliper.take_if(|(width, _)| *width < 0.0) {
                     columns.push((score.to_vec(), width));
                 }
                 market = Market { caliper: None, column_calipers: &columns, ..market };
-                nearest::greedy(&mut Cloud::new(market, &points.coordinates, points.width), &market, &rule, heartbeat)
+                let caliper = caliper.map(|(width, score)| (score, width));
+                let mut cloud = Cloud::new(market, &points.coordinates, points.width, caliper);
+                nearest::greedy(&mut cloud, &market, &rule, heartbeat)
             }
             (None, Some(score)) => nearest::greedy(&mut Line::new(market, score), &market, &rule, heartbeat),
             (None, None) => return Err(Error::Bug("nearest neighbours without a distance".to_owned())),
@@ -202,7 +207,13 @@ impl Ground<'_> {
             .zip(&matches)
             .flat_map(|(&unit, set)| set.iter().map(move |other| (unit, other.unit)))
             .collect();
-        let compared = Compared { treated: frame.treated(), weights: &weights, pairs: &rows, estimand: plan.estimand };
+        let compared = Compared {
+            treated: frame.treated(),
+            weights: &weights,
+            pairs: &rows,
+            estimand: plan.estimand,
+            limits: plan.smd_limits,
+        };
         let design = Design::indicators(frame, &all_covariates(frame, plan)?);
         let extra = (plan.squares, plan.interactions);
         let balance = balance::table(&compared, self.score.as_deref(), &design, extra, heartbeat);
@@ -299,7 +310,13 @@ impl Ground<'_> {
             .map(|&caliper| {
                 let width = caliper * sd;
                 let made = radius::radius(&self.market(), score, width, self.plan.kernel);
-                let compared = Compared { treated, weights: &made, pairs: &[], estimand: self.plan.estimand };
+                let compared = Compared {
+                    treated,
+                    weights: &made,
+                    pairs: &[],
+                    estimand: self.plan.estimand,
+                    limits: self.plan.smd_limits,
+                };
                 let worst = balance::worst(&compared, design);
                 heartbeat();
                 GridPoint {

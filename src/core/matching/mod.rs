@@ -5,11 +5,11 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | `options` | what may be asked for, checked |
-//! | `frame`, `design` | rows as compact columns; columns of a formula |
+//! | `options`, `plan` | what may be asked for; the same, checked |
+//! | `frame`, `packed`, `design` | rows as compact columns; columns of a formula |
 //! | `kernel`, `linear`, `model`, `propensity` | the logistic regression |
 //! | `ground` | score, common support, strata, calipers |
-//! | `distance`, `order`, `nearest`, `optimal`, `radius` | who serves whom |
+//! | `distance`, `order`, `nearest`, `search`, `optimal`, `radius` | who serves whom |
 //! | `weights`, `entropy` | what units weigh |
 //! | `balance` | how alike the groups are |
 //! | `engine`, `result` | all of it in order, and what comes out |
@@ -28,16 +28,22 @@ mod nearest;
 mod optimal;
 mod options;
 mod order;
+mod packed;
+mod plan;
 mod propensity;
 mod radius;
 mod result;
+mod search;
 mod weights;
 
 pub use balance::{BalanceRow, Comparison, Light};
 pub use design::MAX_TERMS;
 pub use engine::{match_controls, propensity};
 pub use frame::{Cell, Column, Frame, FrameBuilder, Kind, MAX_LEVELS};
-pub use options::{Discard, Estimand, Kernel, Link, MatchOptions, MatchOrder, Method, OnSeparation, OneOrEach, Plan};
+pub use options::{
+    CaliperWidths, Discard, Estimand, Kernel, Link, MatchOptions, MatchOrder, Method, OnSeparation, OneOrEach, Smallest,
+};
+pub use plan::Plan;
 pub use propensity::{Coefficient, Fit, FitOptions, Penalty, Separation};
 pub use result::{CaliperWidth, GridPoint, GroupCounts, Matching, Overlap, Pair, Unmatched};
 pub use weights::effective_sample_size;

@@ -38,11 +38,10 @@ pub(crate) fn radius(market: &Market<'_>, score: &[f64], width: f64, kernel: Ker
 
 /// The eligible units of each stratum in ascending order of the score.
 pub(crate) fn by_stratum(market: &Market<'_>, score: &[f64]) -> Vec<Vec<u32>> {
-    let count = market.strata.map_or(1, |s| s.iter().max().map_or(0, |&m| m as usize + 1));
-    let mut strata = vec![Vec::new(); count];
+    let mut strata = vec![Vec::new(); market.strata_count()];
     for unit in sorted_rows(score) {
         if market.eligible[unit as usize] {
-            strata[market.strata.map_or(0, |s| s[unit as usize] as usize)].push(unit);
+            strata[market.stratum(unit as usize)].push(unit);
         }
     }
     strata

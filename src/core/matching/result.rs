@@ -92,7 +92,8 @@ pub struct Overlap {
 pub struct Matching {
     /// Pairs in the order of the units that looked for matches; empty for methods that make none.
     pub pairs: Vec<Pair>,
-    /// The weight of every unit, 0 if it is not used.
+    /// The weight of every unit, 0 if it is not used. Of the focal group 1 each (estimands ATT and ATC); those of the others add up to the number of
+    /// matched others (`normalize`), or, in radius matching, to the number of matched focal units.
     pub weights: Vec<f64>,
     /// The matched set (from 1) of every unit, 0 for none; `None` if units may be in several sets, or there are no sets.
     pub sets: Option<Vec<u32>>,

@@ -1,0 +1,83 @@
+//! How long score, matches and balance take, and how near one iteration of the regression is to merely reading the columns.
+//!
+//! `cargo bench -p jdl-core --bench matching`; `JDL_BENCH_ROWS` (default 20,000; about 1 in 100 is treated) and `JDL_BENCH_COLUMNS` (20) set the size,
+//! `RAYON_NUM_THREADS` the threads.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly")]
+
+use std::time::Instant;
+
+use jdl_core::matching::{Cell, Frame, FrameBuilder, Kind, MatchOptions, match_controls, propensity};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Half of the columns are continuous, half flags; all push towards treatment a little.
+fn frame(rows: usize, columns: usize) -> Frame {
+    let names: Vec<String> = (0..columns).map(|column| format!("x{column}")).collect();
+    let kinds: Vec<(&str, Kind)> = names.iter().map(|name| (name.as_str(), Kind::Numeric)).collect();
+    let mut builder = FrameBuilder::new(&kinds).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut cells = vec![Cell::Missing; columns];
+    for id in 0..rows as i64 {
+        let mut logit = -6.2;
+        for (column, cell) in cells.iter_mut().enumerate() {
+            let value = if column % 2 == 0 {
+                2.0 * (0..3).map(|_| random.random::<f64>()).sum::<f64>() - 3.0
+            } else {
+                f64::from(random.random::<f64>() < 0.3)
+            };
+            logit += 6.0 / columns as f64 * value;
+            *cell = Cell::Number(value);
+        }
+        builder.push_row(id, random.random::<f64>() < 1.0 / (1.0 + f64::exp(-logit)), &cells).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let start = Instant::now();
+    let result = work();
+    (start.elapsed().as_secs_f64(), result)
+}
+
+fn main() {
+    let (rows, columns) = (setting("JDL_BENCH_ROWS", 20_000), setting("JDL_BENCH_COLUMNS", 20));
+    let (made, frame) = seconds(|| frame(rows, columns));
+    println!(
+        "{rows} rows x {columns} columns, {} treated, {} MB: made in {made:.2} s",
+        frame.treated_count(),
+        frame.bytes() >> 20
+    );
+    // Reading as many bytes as the columns hold, once, on one thread.
+    let plain = vec![1.0_f64; frame.bytes() / 8];
+    let read = (0..5).map(|_| seconds(|| std::hint::black_box(&plain).chunks(8).map(|c| c[0]).sum::<f64>()).0);
+    let read = read.fold(f64::INFINITY, f64::min);
+    for options in ["{}", r#"{"warm_start": 50000}"#] {
+        let parsed = MatchOptions::from_json(options).unwrap();
+        let (time, fit) = seconds(|| propensity(&frame, &parsed, &|| {}).unwrap());
+        let each = time / f64::from(fit.iterations);
+        println!(
+            "fit {options}: {time:.3} s, {} iterations, each {:.1} readings of the columns",
+            fit.iterations,
+            each / read
+        );
+    }
+    for options in [
+        r#"{"caliper": 0.2}"#,
+        r#"{"caliper": 0.2, "ratio": 3, "replace": true}"#,
+        r#"{"method": "optimal"}"#,
+        r#"{"method": "radius", "link": "linear.logit", "caliper": 0.2}"#,
+    ] {
+        let parsed = MatchOptions::from_json(options).unwrap();
+        let (time, matching) = seconds(|| match_controls(&frame, &parsed, &|| {}).unwrap());
+        let worst = matching.worst().and_then(|row| row.matched).map_or(f64::NAN, |side| side.smd.abs());
+        println!(
+            "score, matches and balance {options}: {time:.3} s, {} treated matched, worst SMD {worst:.4}",
+            matching.treated.matched
+        );
+    }
+}
