@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use jdl_core::identity::record::SubmittedRecord;
 use jdl_core::linkage::{
-    BlockPolicy, Institutions, LinkOptions, LinkOutcome, Model, RawPerson, RegisterPerson, StandardPerson,
-    StandardSubmission, SubmittedPerson, TermFrequencies, Thresholds, link, register_keys, register_terms,
+    BlockPolicy, Institutions, LinkInput, LinkOptions, LinkOutcome, Model, RawPerson, RegisterPerson, StandardPerson,
+    StandardSubmission, SubmittedPerson, TermFrequencies, link, register_keys, register_terms,
     submission_keys, submission_terms,
 };
 use pgrx::JsonB;
@@ -194,7 +194,7 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
         policy.max_block = bound as usize;
         policy.max_last_resort = policy.max_last_resort.max(policy.max_block);
     }
-    let mut link_options = LinkOptions { thresholds: Thresholds::default(), overrides: Vec::new() };
+    let mut link_options = LinkOptions::default();
     link_options.thresholds.link = number("link_probability").unwrap_or(link_options.thresholds.link);
     link_options.thresholds.suspect = number("suspect_probability").unwrap_or(link_options.thresholds.suspect);
 
@@ -206,8 +206,13 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
         .collect::<jdl_core::Result<_>>()
         .map_err(report)?;
     let frequencies = read_frequencies(&submitted)?;
-    let outcome = link(&submitted, &register, &candidates, &Model::default(), &frequencies, &link_options, &heartbeat)
-        .map_err(report)?;
+    let input = LinkInput {
+        submissions: &submitted,
+        register: &register,
+        candidates: &candidates,
+        frequencies: &frequencies,
+    };
+    let outcome = link(&input, &Model::default(), &link_options, &heartbeat).map_err(report)?;
     write_links(request_id, &record_numbers, &outcome)?;
     let mut summary = serde_json::to_value(&outcome.summary).map_err(|_| missing("the summary of the link"))?;
     summary["candidates"] = register.len().into();
