@@ -2,7 +2,7 @@
 //!
 //! A *term* is a value in a role: a surname, a full name, a date of birth. Each register person counts once for each of its terms
 //! ([`register_terms`], all aliases included); the database keeps `(term, count)` and hands over the counts of the terms that a cohort
-//! ([`submission_terms`]) and its candidates' names ask for. A term that is not handed over counts as unseen.
+//! ([`submission_terms`]) asks for. A submitted value that is not among them is one that nobody holds.
 
 use std::collections::HashMap;
 
@@ -81,9 +81,21 @@ impl TermFrequencies {
         Self { persons: register.len() as u64, sentences, counts }
     }
 
+    /// The counts of some terms only, as a database hands them over.
+    pub fn only(&self, terms: impl IntoIterator<Item = u64>) -> Self {
+        let counts = terms.into_iter().filter_map(|term| Some((term, *self.counts.get(&term)?))).collect();
+        Self { counts, ..*self }
+    }
+
     /// Persons that hold the term.
     pub fn count(&self, term: Term<'_>) -> u32 {
         self.counts.get(&term.key()).copied().unwrap_or(0)
+    }
+
+    /// Share of persons that hold a term that somebody holds; `None` if its count was not handed over.
+    pub(crate) fn known_share(&self, term: Term<'_>) -> Option<f64> {
+        let count = self.count(term);
+        (count > 0).then(|| f64::from(count) / (self.persons.max(1) as f64))
     }
 
     /// Share of persons that hold the term; one that nobody holds counts as half a person's.

@@ -117,8 +117,8 @@ fn read(
         NICKNAME => submitted.nickname_group_share,
         INITIAL if sent.forename.text.len() == 1 => submitted.initial_share,
         SIMILAR_FORENAME => {
-            let held_share = submitted.frequencies.share(Term::Forename(held.forename.text));
-            scaled(weights, Comparison::Forename, forename_level, shares.forename.max(held_share))
+            let held_share = submitted.frequencies.known_share(Term::Forename(held.forename.text));
+            scaled(weights, Comparison::Forename, forename_level, shares.forename, held_share)
         }
         _ => weights.u(Comparison::Forename, forename_level),
     };
@@ -127,8 +127,8 @@ fn read(
         EXACT if forename_level == EXACT => (shares.full / shares.forename).min(1.0),
         EXACT => shares.surname,
         SIMILAR_SURNAME | PART => {
-            let held_share = submitted.frequencies.share(Term::Surname(held.surname.text));
-            scaled(weights, Comparison::Surname, surname_level, shares.surname.max(held_share))
+            let held_share = submitted.frequencies.known_share(Term::Surname(held.surname.text));
+            scaled(weights, Comparison::Surname, surname_level, shares.surname, held_share)
         }
         _ => weights.u(Comparison::Surname, surname_level),
     };
@@ -151,9 +151,11 @@ fn read(
 
 /// The u of an inexact level, raised for a common name and lowered for a rare one: by the square root of how much commoner the commoner
 /// of the two names is than the average agreeing name, at most eightfold. The square root, because neighbours of a common name are
-/// common, but less so.
-fn scaled(weights: &Weights, comparison: Comparison, level: u8, share: f64) -> f64 {
-    weights.u(comparison, level) * (share / weights.u(comparison, EXACT)).sqrt().clamp(0.125, 8.0)
+/// common, but less so. A held name whose count was not handed over counts as an average one.
+fn scaled(weights: &Weights, comparison: Comparison, level: u8, sent_share: f64, held_share: Option<f64>) -> f64 {
+    let average = weights.u(comparison, EXACT);
+    let share = sent_share.max(held_share.unwrap_or(average));
+    weights.u(comparison, level) * (share / average).sqrt().clamp(0.125, 8.0)
 }
 
 fn forename_level(sent: &PersonName<'_>, held: &PersonName<'_>) -> u8 {
