@@ -5,7 +5,7 @@ use jdl_core::inference::Analysis;
 use jdl_core::matching;
 use jdl_core::report::claim::check_claim;
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
-use jdl_core::report::result::{Plan, Request, Status};
+use jdl_core::report::result::{Plan, Request, Rules, Status};
 use jdl_core::report::{StoredResult, to_html, to_json, to_text};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -111,8 +111,15 @@ impl From<StoredComparison> for matching::Comparison {
 impl From<StoredBalance> for matching::BalanceRow {
     fn from(row: StoredBalance) -> Self {
         let (all, matched) = (matching::Comparison::from(row.all), row.matched.map(matching::Comparison::from));
+        let rules = Rules::default();
         let smd = matched.unwrap_or(all).smd;
-        Self { name: row.name, all, matched, pair_distance: row.pair_distance, light: matching::Light::of(smd) }
+        Self {
+            name: row.name,
+            all,
+            matched,
+            pair_distance: row.pair_distance,
+            light: matching::Light::of(smd, [rules.smd_green, rules.smd_amber]),
+        }
     }
 }
 

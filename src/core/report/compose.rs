@@ -141,7 +141,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
     let people_hidden = shown.groups.iter().any(|g| g.people.is_none());
     let hidden = |shown: bool| if shown { None } else { Some(WITHHELD.to_owned()) };
-    let balance = balance(findings, people_hidden);
+    let balance = balance(findings, &rules, people_hidden);
     let primary = measures.iter().find(|m| m.key == findings.request.plan.primary);
     let sensitivity = sensitivity(findings, primary);
     let profile = profile(findings, treatment);
@@ -409,7 +409,7 @@ fn linkage(findings: &Findings<'_>) -> Linkage {
     }
 }
 
-fn balance(findings: &Findings<'_>, people_hidden: bool) -> Balance {
+fn balance(findings: &Findings<'_>, rules: &Rules, people_hidden: bool) -> Balance {
     let people = [findings.analysis.treatment.people as f64, findings.analysis.comparison.people as f64];
     let named: Vec<(&matching::BalanceRow, String, Option<String>)> = findings
         .balance
@@ -483,7 +483,7 @@ fn balance(findings: &Findings<'_>, people_hidden: bool) -> Balance {
             }
         })
         .collect();
-    Balance { rows, summary: BalanceSummary { worst_smd: worst, light: worst.map(matching::Light::of).map(light) } }
+    Balance { rows, summary: BalanceSummary { worst_smd: worst, light: worst.map(|smd| Light::of(smd, rules)) } }
 }
 
 fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) -> Sensitivity {

@@ -6,7 +6,7 @@ use postgres::Client;
 /// Every table and view of jdl with partitions, as `schema.name`.
 fn relations(lab: &Lab, condition: &str) -> Vec<String> {
     let sql = format!(
-        "SELECT coalesce(array_agg(format('%I.%I', n.nspname, c.relname) ORDER BY 1), '{{}}')::text[]
+        "SELECT coalesce(array_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname), '{{}}')::text[]
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname LIKE 'jdl%' AND c.relkind IN ('r', 'p', 'v', 'm') AND {condition}"
     );

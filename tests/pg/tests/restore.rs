@@ -26,7 +26,7 @@ fn contents(database: &str) -> Vec<(String, i64, String)> {
     let mut admin = connect(database, "postgres");
     let tables: Vec<String> = one(
         &mut admin,
-        "SELECT array_agg(format('%I.%I', n.nspname, c.relname) ORDER BY 1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        "SELECT array_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname LIKE 'jdl%' AND c.relkind IN ('r', 'p')",
     );
     tables

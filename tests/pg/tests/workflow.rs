@@ -3,13 +3,6 @@
 use jdl_surface::{Lab, connect, one, refusal};
 use serde_json::Value;
 
-/// A made-up request that ann has reported on.
-fn reported(lab: &Lab) -> i64 {
-    let request = lab.made_up(20_000, 600);
-    lab.connect("ann").batch_execute(&format!("SELECT jdl_report({request})")).unwrap();
-    request
-}
-
 /// A person who holds two roles; logins are the cluster's, so another test may have made them.
 fn person_of_two_roles(lab: &Lab, person: &str, roles: &str) {
     let sql = format!(
@@ -308,6 +301,8 @@ fn retention_is_scheduled_where_pg_cron_is_and_refused_clearly_where_it_is_not()
 
     // The database of with-cluster in which pg_cron runs; it has one job at most, under this name.
     let mut admin = connect("jdl", "postgres");
+    // pg_cron lets nobody in by itself.
+    admin.batch_execute("GRANT USAGE ON SCHEMA cron TO jdl_dba").unwrap();
     let jobs = "SELECT count(*) FROM cron.job WHERE jobname = 'jdl retention' AND username = 'dan' AND database = 'jdl' AND active
                 AND schedule = '5 3 * * *' AND command LIKE '%jdl_retention_run()'";
     let mut dan = connect("jdl", "dan");
