@@ -61,7 +61,7 @@ BEGIN
     END IF;
     IF NOT @extschema@._jdl_may(request_id, VARIADIC roles) THEN
         RAISE EXCEPTION 'permission denied for request %', request_id USING ERRCODE = 'insufficient_privilege',
-            DETAIL = format('%I is not a member of %s, or has nothing to do with this request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
+            DETAIL = format('%I is not a member of %s, or is not assigned to this request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
             HINT = 'An approver assigns an analyst with jdl_grant_access.';
     END IF;
 END

@@ -145,7 +145,7 @@ BEGIN
     certificate := jsonb_build_object(
         'request_id', request_id, 'destroyed_at', clock_timestamp(), 'destroyed_by', @extschema@._jdl_actor(), 'rule', rule, 'rows', counts,
         'wal_position', pg_current_wal_insert_lsn(),
-        'kept', 'Analysis rows under pseudonyms that nothing left joins to a person; the protected report; the trail.',
+        'kept', 'Analysis rows under pseudonyms to which no key is left (whoever may read both them and the register could still recognise a rare combination); the protected report; the trail.',
         'may_remain', 'Submissions, links and pseudonyms stood in unlogged tables: not in WAL, archives, base backups or replicas. A dump taken with unlogged data before this time holds them until it expires; freed disk blocks hold them until they are overwritten or trimmed.');
     certificate := certificate || jsonb_build_object('digest', encode(sha256(convert_to(certificate::text, 'UTF8')), 'hex'));
     INSERT INTO jdl.destruction (request_id, destroyed_by, rule, certificate) VALUES (_jdl_destroy.request_id, @extschema@._jdl_actor(), _jdl_destroy.rule, certificate);
