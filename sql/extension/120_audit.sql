@@ -54,11 +54,11 @@ $$;
 COMMENT ON FUNCTION _jdl_audit_attach(regclass, name) IS 'Puts the audit triggers on a table.';
 
 -- The digest of an event, chained to the one before. The bytes are made in Rust: no setting of a session changes them.
-CREATE FUNCTION _jdl_audit_digest(previous bytea, event_id bigint, occurred_at timestamptz, login name, actor name, action text, request_id bigint, relation text, row_count bigint, transaction_id text, detail jsonb) RETURNS bytea
+CREATE FUNCTION _jdl_audit_digest(previous bytea, event_id bigint, occurred_at timestamptz, login name, actor name, action text, request_id bigint, relation text, row_count bigint, transaction_id text, isolation text, detail jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN sha256(coalesce(previous, '') || @extschema@._jdl_audit_bytes(ARRAY[
-        event_id::text, (extract(epoch FROM occurred_at) * 1000000)::bigint::text, login::text, actor::text, action, request_id::text, relation, row_count::text, transaction_id, detail::text]));
-COMMENT ON FUNCTION _jdl_audit_digest(bytea, bigint, timestamptz, name, name, text, bigint, text, bigint, text, jsonb) IS 'SHA-256 of an event chained to the digest before it.';
+        event_id::text, (extract(epoch FROM occurred_at) * 1000000)::bigint::text, login::text, actor::text, action, request_id::text, relation, row_count::text, transaction_id, isolation, detail::text]));
+COMMENT ON FUNCTION _jdl_audit_digest(bytea, bigint, timestamptz, name, name, text, bigint, text, bigint, text, text, jsonb) IS 'SHA-256 of an event chained to the digest before it.';
 
 -- Deferred to the commit, so that writers do not queue behind one another while they work. Under a stricter isolation
 -- than read committed the head of the chain may be out of sight: the event is left for the next sealer.
@@ -77,17 +77,26 @@ CREATE FUNCTION _jdl_audit_append(event_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     head record;
+    unsealed record;
 BEGIN
     PERFORM pg_advisory_xact_lock(7364108, 1);
     SELECT chain.position, chain.digest INTO head FROM jdl_audit.chain ORDER BY chain.position DESC LIMIT 1;
-    INSERT INTO jdl_audit.chain (position, event_id, digest)
-    SELECT coalesce(head.position, 0) + 1, e.event_id,
-           @extschema@._jdl_audit_digest(head.digest, e.event_id, e.occurred_at, e.login, e.actor, e.action, e.request_id, e.relation, e.row_count, e.transaction_id, e.detail)
-    FROM jdl_audit.event e
-    WHERE e.event_id = _jdl_audit_append.event_id AND NOT EXISTS (SELECT FROM jdl_audit.chain c WHERE c.event_id = e.event_id);
+    head.position := coalesce(head.position, 0);
+    -- First what stricter transactions had to leave, then this one.
+    FOR unsealed IN
+        SELECT e.* FROM jdl_audit.event e
+        WHERE (e.event_id = _jdl_audit_append.event_id OR e.isolation <> 'read committed')
+          AND NOT EXISTS (SELECT FROM jdl_audit.chain c WHERE c.event_id = e.event_id)
+        ORDER BY e.event_id
+    LOOP
+        head.position := head.position + 1;
+        head.digest := @extschema@._jdl_audit_digest(head.digest, unsealed.event_id, unsealed.occurred_at, unsealed.login, unsealed.actor, unsealed.action, unsealed.request_id,
+            unsealed.relation, unsealed.row_count, unsealed.transaction_id, unsealed.isolation, unsealed.detail);
+        INSERT INTO jdl_audit.chain (position, event_id, digest) VALUES (head.position, unsealed.event_id, head.digest);
+    END LOOP;
 END
 $$;
-COMMENT ON FUNCTION _jdl_audit_append(bigint) IS 'Appends an event to the chain, once.';
+COMMENT ON FUNCTION _jdl_audit_append(bigint) IS 'Appends an event to the chain, once, and before it what stricter transactions left unsealed.';
 
 CREATE FUNCTION jdl_audit_verify() RETURNS TABLE (intact boolean, entries bigint, first_bad bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -105,7 +114,7 @@ BEGIN
     ), bad AS (
         SELECT position FROM linked
         WHERE position <> before + 1 OR login IS NULL
-           OR digest IS DISTINCT FROM @extschema@._jdl_audit_digest(previous, event_id, occurred_at, login, actor, action, request_id, relation, row_count, transaction_id, detail)
+           OR digest IS DISTINCT FROM @extschema@._jdl_audit_digest(previous, event_id, occurred_at, login, actor, action, request_id, relation, row_count, transaction_id, isolation, detail)
     ), cut AS (
         -- A chain that ends before the newest sealed event was cut off; its events would be unsealed now.
         SELECT count(*) AS unsealed FROM jdl_audit.event e WHERE NOT EXISTS (SELECT FROM jdl_audit.chain c WHERE c.event_id = e.event_id)

@@ -103,6 +103,13 @@ DECLARE
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
     summary := @extschema@._jdl_standing_step(request_id, 'match', options);
+    IF summary IS NOT NULL AND (summary ->> 'register_version')::bigint <> (SELECT max(v.register_version) FROM jdl.register_version v)
+       AND @extschema@._jdl_standing_step(request_id, 'analyse', '{}') IS NULL THEN
+        -- People matched from another version of the register may not be there any more: the same design is made anew.
+        RAISE NOTICE 'matching: the register was refreshed since, so the design is made again';
+        SELECT s.options INTO options FROM jdl.request_step s WHERE s.request_id = jdl_match.request_id AND s.step = 'match';
+        summary := NULL;
+    END IF;
     IF summary IS NULL THEN
         IF jsonb_typeof(options) IS DISTINCT FROM 'object' THEN
             RAISE EXCEPTION 'options: must be a JSON object' USING ERRCODE = 'invalid_parameter_value';
@@ -119,7 +126,7 @@ BEGIN
         END IF;
         design := CASE options WHEN '{}' THEN @extschema@._jdl_setting('default_design') ELSE options END;
         RAISE NOTICE 'matching: % treated people', found ->> 'index_events';
-        summary := @extschema@._jdl_match(request_id, design) || found;
+        summary := @extschema@._jdl_match(request_id, design) || found || jsonb_build_object('register_version', (SELECT max(v.register_version) FROM jdl.register_version v));
         SELECT coalesce(max(d.design_no), 0) + 1 INTO next_design FROM jdl.match_design d WHERE d.request_id = jdl_match.request_id;
         INSERT INTO jdl.match_design (request_id, design_no, options, pool_size, summary, balance, tried_by)
         VALUES (jdl_match.request_id, next_design, design, (summary ->> 'pool_size')::integer, summary - 'balance_table', summary -> 'balance_table', @extschema@._jdl_actor());

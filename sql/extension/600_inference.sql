@@ -35,9 +35,7 @@ BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
     summary := @extschema@._jdl_standing_step(request_id, 'analyse', '{}');
     IF summary IS NULL THEN
-        IF @extschema@._jdl_standing_step(request_id, 'match', '{}') IS NULL THEN
-            PERFORM @extschema@.jdl_match(request_id);
-        END IF;
+        PERFORM @extschema@.jdl_match(request_id);
         PERFORM @extschema@._jdl_require_status(request_id, 'analysed', 'matched');
         frozen := @extschema@._jdl_freeze_plan(request_id);
         RAISE NOTICE 'outcomes and tests: plan version %', frozen;

@@ -1,5 +1,22 @@
 -- The report: made once from the stored, disclosure-checked result.
 
+-- The stored report with where it stands in its life today: everything else in it is as it was made.
+CREATE FUNCTION _jdl_stored_report(request_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_set(jsonb_set(p.report, '{request,status}', to_jsonb(life.status)), '{request,status_reason}', coalesce(to_jsonb(CASE WHEN life.status IN ('withdrawn', 'superseded') THEN r.status_reason END), 'null'))
+        FROM jdl.report p JOIN jdl.request r ON r.request_id = p.request_id,
+        LATERAL (SELECT CASE
+            WHEN r.superseded_by IS NOT NULL THEN 'superseded'
+            WHEN r.status = 'withdrawn' OR EXISTS (SELECT FROM jdl.released_measure m WHERE m.request_id = r.request_id AND m.state = 'withdrawn') THEN 'withdrawn'
+            WHEN r.released_at IS NOT NULL THEN 'released'
+            ELSE 'draft' END AS status) life
+        WHERE p.request_id = _jdl_stored_report.request_id);
+END
+$$;
+COMMENT ON FUNCTION _jdl_stored_report(bigint) IS 'The stored report of a request with its present status; null where there is none.';
+
 CREATE FUNCTION jdl_report(request_id bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -7,8 +24,8 @@ DECLARE
     made jsonb;
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
-    SELECT p.report INTO stored FROM jdl.report p WHERE p.request_id = jdl_report.request_id;
-    IF NOT FOUND THEN
+    stored := @extschema@._jdl_stored_report(request_id);
+    IF stored IS NULL THEN
         -- An approver reads; making the report is the analyst's.
         PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
         PERFORM @extschema@.jdl_analyse(request_id);
@@ -28,7 +45,7 @@ CREATE FUNCTION jdl_report_text(request_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM @extschema@.jdl_report(request_id);
-    RETURN @extschema@._jdl_report_text((SELECT p.report FROM jdl.report p WHERE p.request_id = jdl_report_text.request_id));
+    RETURN @extschema@._jdl_report_text(@extschema@._jdl_stored_report(request_id));
 END
 $$;
 COMMENT ON FUNCTION jdl_report_text(bigint) IS 'The report as plain text, 80 columns wide.';
@@ -37,7 +54,7 @@ CREATE FUNCTION jdl_report_html(request_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM @extschema@.jdl_report(request_id);
-    RETURN @extschema@._jdl_report_html((SELECT p.report FROM jdl.report p WHERE p.request_id = jdl_report_html.request_id));
+    RETURN @extschema@._jdl_report_html(@extschema@._jdl_stored_report(request_id));
 END
 $$;
 COMMENT ON FUNCTION jdl_report_html(bigint) IS 'The report as one self-contained HTML page.';

@@ -135,6 +135,8 @@ DECLARE
     counts jsonb;
     certificate jsonb;
 BEGIN
+    -- Dropping a partition locks its parent: all four in one order, before a count takes a weaker lock that another destruction waits for.
+    LOCK TABLE ONLY jdl_restricted.submission, ONLY jdl_restricted.link, ONLY jdl_restricted.index_choice, ONLY jdl_restricted.pseudonym IN ACCESS EXCLUSIVE MODE;
     counts := jsonb_build_object(
         'submissions', (SELECT count(*) FROM jdl_restricted.submission s WHERE s.request_id = _jdl_destroy.request_id),
         'links', (SELECT count(*) FROM jdl_restricted.link l WHERE l.request_id = _jdl_destroy.request_id),

@@ -14,6 +14,8 @@ CREATE TABLE jdl_audit.event (
 COMMENT ON TABLE jdl_audit.event IS 'The trail: who did what to which request, when, and how many rows it touched. Never a personal value.';
 COMMENT ON COLUMN jdl_audit.event.login IS 'session_user: who logged in.';
 COMMENT ON COLUMN jdl_audit.event.actor IS 'The role chosen with SET ROLE, else the login.';
+-- Finds what stricter transactions left to be sealed.
+CREATE INDEX event_left ON jdl_audit.event (event_id) WHERE isolation <> 'read committed';
 CREATE INDEX event_request ON jdl_audit.event (request_id, event_id);
 
 CREATE TABLE jdl_audit.chain (

@@ -2,6 +2,7 @@ CREATE TABLE jdl.setting (
     setting text PRIMARY KEY CHECK (setting ~ '^[a-z][a-z_]*$'),
     value jsonb NOT NULL,
     meaning text NOT NULL,
+    CONSTRAINT setting_is_of_its_kind CHECK (jsonb_typeof(value) = CASE setting WHEN 'default_design' THEN 'object' WHEN 'instance' THEN 'string' ELSE 'number' END),
     -- Below five a threshold protects nobody; text and null are no figures.
     CONSTRAINT setting_smallest_cell_protects CHECK (setting <> 'smallest_cell' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric >= 5 ELSE false END)
 );

@@ -187,6 +187,8 @@ fn read_offences(
          JOIN jdl_restricted.pseudonym p ON p.request_id = $1 AND p.pseudonym = m.pseudonym
          JOIN jdl_restricted.index_event e ON e.sentence_id = p.sentence_id
          JOIN jdl_restricted.offence o ON o.person_id = p.person_id AND o.offence_date >= e.index_date AND o.offence_date <= e.index_date + make_interval(months => $3)
+              -- What was proven on the index date is what the index event is about: a caution is often of the day of the offence.
+              AND (o.outcome_date > e.index_date) IS NOT FALSE
          ORDER BY m.n, o.offence_date, o.offence_id",
         schema = extension_schema()?
     );

@@ -172,6 +172,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     if not_followed > 0 {
         notices.push("Some people could not re-offend for part of the follow-up; they stay in every rate.".to_owned());
     }
+    let funnel = funnel(findings, people_hidden)?;
     let hidden_cells = measures.iter().filter(|m| m.withheld.is_some()).count()
         + balance.rows.iter().filter(|row| row.withheld.is_some()).count()
         + profile.iter().flat_map(|block| &block.rows).filter(|row| row.withheld.is_some()).count();
@@ -179,8 +180,8 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
         schema_version: SCHEMA_VERSION,
         request: findings.request.clone(),
         rules,
-        funnel: funnel(findings, people_hidden)?,
-        linkage: linkage(findings),
+        linkage: linkage(findings, &funnel),
+        funnel,
         groups: Groups {
             treatment_n: treatment.people.map(unsigned),
             comparison_n: comparison.people.map(unsigned),
@@ -297,18 +298,30 @@ impl Shown<'_> {
             part("court category", ["summary", "either way", "indictable"][at], counts)
         };
         let custody = || part("custody", "yes", self.findings.counts.first_custodial);
+        // A total of events and the number of people who had one tell how many had more; few of them would stand out.
+        let beyond_first = |firsts: [i64; 2]| {
+            [m.treatment.events, m.comparison.events]
+                .iter()
+                .zip(firsts)
+                .all(|(all, first)| *all as i64 - first >= threshold)
+        };
+        let firsts = |at: usize| [0, 1].map(|group| self.findings.counts.first_by_category[group][at]);
         rate && match m.measure {
             inference::Measure::ReoffendingRate => true,
-            inference::Measure::ReoffenceFrequency | inference::Measure::ReoffencesPerReoffender => !dominated,
+            inference::Measure::ReoffenceFrequency | inference::Measure::ReoffencesPerReoffender => {
+                !dominated && beyond_first(reoffenders)
+            }
             inference::Measure::DaysToFirstReoffence => self.gates.allow_days(&reoffenders),
             inference::Measure::FirstReoffenceSummaryRate => category(0),
             inference::Measure::FirstReoffenceEitherWayRate => category(1),
             inference::Measure::FirstReoffenceIndictableRate => category(2),
-            inference::Measure::SummaryFrequency => category(0) && !dominated,
-            inference::Measure::EitherWayFrequency => category(1) && !dominated,
-            inference::Measure::IndictableFrequency => category(2) && !dominated,
+            inference::Measure::SummaryFrequency => category(0) && !dominated && beyond_first(firsts(0)),
+            inference::Measure::EitherWayFrequency => category(1) && !dominated && beyond_first(firsts(1)),
+            inference::Measure::IndictableFrequency => category(2) && !dominated && beyond_first(firsts(2)),
             inference::Measure::FirstReoffenceCustodyRate => custody(),
-            inference::Measure::CustodyFrequency => custody() && !dominated,
+            inference::Measure::CustodyFrequency => {
+                custody() && !dominated && beyond_first(self.findings.counts.first_custodial)
+            }
         }
     }
 }
@@ -392,20 +405,22 @@ fn funnel(findings: &Findings<'_>, people_hidden: bool) -> Result<Vec<FunnelStep
     Ok(steps)
 }
 
-/// Suspect and unlinked people are published only together where either is few.
-fn linkage(findings: &Findings<'_>) -> Linkage {
+/// Numbers of linkage stand beside the funnel, so a number that the funnel merges away is not printed here either; suspect and
+/// unlinked people are published only together where either is few.
+fn linkage(findings: &Findings<'_>, funnel: &[FunnelStep]) -> Linkage {
     let [submitted, linked, suspect, unlinked] = findings.linkage;
+    let in_funnel = |key: &str| funnel.iter().any(|step| step.key == key && step.remaining.is_some());
     let small = |n: i64| (1..findings.smallest_cell).contains(&n);
-    let parts_shown = !small(suspect) && !small(unlinked);
-    let total_shown = !small(submitted - linked);
+    let linked_shown = in_funnel("submitted") && in_funnel("on_register") && !small(submitted - linked);
+    let parts_shown = linked_shown && !small(suspect) && !small(unlinked);
     let count = |n: i64, shown: bool| shown.then_some(unsigned(n));
     Linkage {
-        submitted: count(submitted, true),
-        linked: count(linked, total_shown),
-        suspect: count(suspect, total_shown && parts_shown),
-        unlinked: count(unlinked, total_shown && parts_shown),
-        match_rate: (total_shown && submitted > 0).then(|| linked as f64 / submitted as f64),
-        withheld: (!(total_shown && parts_shown)).then(|| WITHHELD.to_owned()),
+        submitted: count(submitted, in_funnel("submitted")),
+        linked: count(linked, linked_shown),
+        suspect: count(suspect, parts_shown),
+        unlinked: count(unlinked, parts_shown),
+        match_rate: (linked_shown && submitted > 0).then(|| linked as f64 / submitted as f64),
+        withheld: (!parts_shown).then(|| WITHHELD.to_owned()),
     }
 }
 

@@ -283,7 +283,7 @@ fn unknown_options_and_people_who_are_not_assigned_are_refused_and_leave_nothing
     let mut amy = lab.connect("amy");
     for step in ["validate", "preflight", "link", "match", "analyse", "report", "report_text", "report_html"] {
         let text = assert_refused(&mut amy, &format!("SELECT * FROM jdl_{step}({request})"), "42501");
-        assert!(text.contains("not assigned"), "{text}");
+        assert!(text.contains("permission denied for request"), "{text}");
     }
     assert_refused(&mut amy, &format!("SELECT jdl_halt({request}, 'why')"), "42501");
     assert_eq!(traces(&lab, request), "open 0 0 0 0 0");

@@ -131,3 +131,29 @@ fn a_restored_database_holds_what_was_dumped_and_works_on() {
     assert_eq!(certificate["rows"]["submissions"], 100);
     assert!(trail(&restored.database).0);
 }
+
+#[test]
+fn a_dump_is_restored_into_a_new_cluster() {
+    let lab = Lab::new("new_cluster");
+    let request = lab.made_up(5_000, 200);
+    let _: Value = one(&mut lab.connect("ann"), &format!("SELECT jdl_report({request})"));
+    // What must be the same there: requests, results, policies, triggers, the trail and its seal; and no check may fail.
+    let facts = "SELECT (SELECT string_agg(format('%s %s', request_id, status), ',') FROM jdl.request),
+                        (SELECT md5(string_agg(report::text, ',')) FROM jdl.report),
+                        (SELECT md5(string_agg(p::text, ',' ORDER BY p::text)) FROM pg_policies p WHERE schemaname LIKE 'jdl%'),
+                        (SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace::regnamespace::text LIKE 'jdl%' AND NOT tgisinternal),
+                        (SELECT count(*) FROM jdl_audit.event), (SELECT intact FROM jdl_audit_verify()),
+                        (SELECT count(*) FROM jdl_assurance() WHERE NOT passed)";
+    let here = run("psql", &["-X", "-At", "-U", "postgres", "-d", &lab.database, "-c", facts]);
+    let file = std::env::temp_dir().join(format!("{}.dump", lab.database));
+    let file = file.to_str().unwrap();
+    run("pg_dump", &["-U", "postgres", "-Fc", "-f", file, &lab.database]);
+    let restore = format!(
+        "createdb -T template0 restored && pg_restore --exit-on-error -d restored {file} && psql -X -At -d restored -c \"{facts}\""
+    );
+    let with_cluster = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/with-cluster");
+    let there = run(with_cluster, &["bash", "-c", &restore]);
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(here, there);
+    assert!(here.trim_end().ends_with("|t|0"), "{here}");
+}
