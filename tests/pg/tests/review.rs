@@ -1,0 +1,118 @@
+//! What a second pair of eyes found, kept found: each test was a way to break a promise.
+
+use jdl_surface::{Lab, connect, one, refusal};
+
+#[test]
+fn setting_the_role_of_a_group_does_not_make_two_people_of_one() {
+    let lab = Lab::new("two_in_one");
+    let request = lab.made_up(3_000, 120);
+    let mut admin = lab.admin();
+    // Logins belong to the cluster, and another run may have made this one.
+    admin
+        .batch_execute(
+            "DO $$ BEGIN IF to_regrole('duo') IS NULL THEN CREATE ROLE duo LOGIN IN ROLE jdl_analyst, jdl_approver; END IF; END $$",
+        )
+        .unwrap();
+    lab.assign("duo", request);
+    let mut duo = lab.connect("duo");
+    duo.batch_execute(&format!("SELECT jdl_report({request})")).unwrap();
+    for call in [
+        format!("jdl_approve({request})"),
+        format!("jdl_grant_access('duo', 'jdl_analyst', {request}, 'me', current_date)"),
+    ] {
+        for role in ["duo", "jdl_approver"] {
+            let refused = refusal(&mut duo, &format!("SET ROLE {role}; SELECT {call}"));
+            assert_eq!(refused.0, "42501", "{role}: {call}: {}", refused.1);
+            duo.batch_execute("RESET ROLE").unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_an_approver_rejected_stays_rejected() {
+    let lab = Lab::new("rejected");
+    let request = lab.made_up(3_000, 120);
+    lab.connect("bob").batch_execute(&format!("SELECT jdl_reject({request}, 'consent was withdrawn')")).unwrap();
+    let due = format!("SELECT destroy_on::text FROM jdl.request WHERE request_id = {request} AND status = 'rejected'");
+    let before: String = one(&mut lab.admin(), &due);
+    lab.connect("ida").batch_execute(&format!("SELECT jdl_preflight({request})")).unwrap();
+    assert_eq!(one::<String>(&mut lab.admin(), &due), before, "asking does not stop the clock");
+    assert_eq!(refusal(&mut lab.connect("ann"), &format!("SELECT * FROM jdl_link({request})")).0, "55000");
+}
+
+#[test]
+fn a_register_refreshed_after_matching_is_matched_again_before_outcomes_are_read() {
+    let lab = Lab::new("refreshed");
+    let request = lab.made_up(5_000, 200);
+    let mut ann = lab.connect("ann");
+    let matched: i32 = one(&mut ann, &format!("SELECT treatment_n FROM jdl_match({request})"));
+    lab.admin()
+        .batch_execute(&format!(
+            "DELETE FROM jdl_restricted.sentence WHERE sentence_id IN (
+                 SELECT sentence_id FROM jdl_restricted.pseudonym p JOIN jdl_pseudonymised.member m USING (request_id, pseudonym)
+                 WHERE p.request_id = {request} AND m.treated ORDER BY sentence_id LIMIT 20);
+             SELECT jdl_register_refresh()"
+        ))
+        .unwrap();
+    let analysed: i32 = one(&mut ann, &format!("SELECT treatment_n FROM jdl_analyse({request})"));
+    let stands: i32 = one(&mut ann, &format!("SELECT treatment_n FROM jdl_match({request})"));
+    assert!(analysed < matched, "{analysed} of {matched}");
+    assert_eq!(analysed, stands, "the design that stands is the one that was analysed");
+    let designs: i64 = one(&mut ann, &format!("SELECT count(*) FROM jdl.match_design WHERE request_id = {request}"));
+    assert_eq!(designs, 2);
+}
+
+#[test]
+fn a_request_cannot_lower_the_disclosure_threshold_and_a_setting_not_below_five() {
+    let lab = Lab::new("threshold");
+    let floor = refusal(&mut lab.connect("dan"), "UPDATE jdl.setting SET value = '1' WHERE setting = 'smallest_cell'");
+    assert_eq!(floor.0, "23514");
+    let _ = lab.made_up(3_000, 120);
+    let low = lab.open(r#"{"threshold": 1}"#);
+    lab.load(low, &lab.made_up_list(100, 5)).unwrap();
+    lab.assign("ann", low);
+    let policy: String = one(&mut lab.connect("ann"), &format!("SELECT jdl_report({low}) #>> '{{disclosure,policy}}'"));
+    assert!(policy.contains("under 10"), "{policy}");
+}
+
+#[test]
+fn an_event_of_a_stricter_transaction_is_sealed_by_the_next_one() {
+    let lab = Lab::new("strict");
+    lab.connect("ida")
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT jdl_open_request('P', 'I', 'cjsm', '{\"legal_basis_confirmed\": true, \"sharing_gateway_confirmed\": true}'); COMMIT")
+        .unwrap();
+    lab.open("{}");
+    let unsealed: i64 = one(
+        &mut lab.admin(),
+        "SELECT count(*) FROM jdl_audit.event e WHERE NOT EXISTS (SELECT FROM jdl_audit.chain c WHERE c.event_id = e.event_id)",
+    );
+    assert_eq!(unsealed, 0);
+    lab.admin()
+        .batch_execute(
+            "SET session_replication_role = replica; DELETE FROM jdl_audit.event WHERE isolation = 'repeatable read'",
+        )
+        .unwrap();
+    assert!(!one::<bool>(&mut lab.connect("aud"), "SELECT intact FROM jdl_audit_verify()"));
+}
+
+#[test]
+fn destroying_many_at_once_does_not_deadlock() {
+    let lab = Lab::new("at_once");
+    let requests: Vec<i64> = (0..6).map(|_| lab.open("{}")).collect();
+    for request in &requests {
+        lab.connect("bob").batch_execute(&format!("SELECT jdl_withdraw({request}, 'a test')")).unwrap();
+    }
+    let workers: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let database = lab.database.clone();
+            std::thread::spawn(move || {
+                connect(&database, "dan").batch_execute(&format!("SELECT jdl_destroy({request})"))
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap().unwrap();
+    }
+    assert!(one::<bool>(&mut lab.connect("aud"), "SELECT intact FROM jdl_audit_verify()"));
+}
