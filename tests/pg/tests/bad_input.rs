@@ -401,7 +401,7 @@ fn cancelling_a_large_register_leaves_no_person_and_no_version() {
 #[test]
 fn cancelling_a_report_in_its_last_step_leaves_none_of_its_steps() {
     let lab = Lab::new("cancel_report");
-    let request = lab.made_up(20_000, 600);
+    let request = lab.made_up(6_000, 300);
     // Readers pass this lock and writers do not: the report is stopped when all that is left is to store it.
     let mut holder = lab.admin();
     let mut transaction = holder.transaction().unwrap();
@@ -413,7 +413,7 @@ fn cancelling_a_report_in_its_last_step_leaves_none_of_its_steps() {
     assert_eq!(traces(&lab, request), "open 0 0 0 0 0");
     transaction.rollback().unwrap();
     lab.connect("ann").batch_execute(&format!("SELECT jdl_report({request})")).unwrap();
-    assert!(traces(&lab, request).starts_with("analysed 4 600 "), "{}", traces(&lab, request));
+    assert!(traces(&lab, request).starts_with("analysed 4 300 "), "{}", traces(&lab, request));
     let trail: (bool, i64) = {
         let row = lab.connect("aud").query_one("SELECT intact, entries FROM jdl_audit_verify()", &[]).unwrap();
         (row.get(0), row.get(1))
