@@ -26,8 +26,8 @@ test: ## format, lints, every test: core, in-database, end to end
 bench: ## rows per second of each stage (SIZES="50000 500000"), criterion benchmarks of the core
 	@scripts/bench
 
-package: ## the files that `CREATE EXTENSION` needs, in target/release/jdl-pg15
-	@scripts/setup && . scripts/env.sh && locate_server && cargo pgrx package --no-default-features --features pg$$PG_MAJOR --pg-config $$SERVER_PG_CONFIG
+package: ## the files that `CREATE EXTENSION` needs, in target/package, under the server's own paths
+	@scripts/package
 
 clean: ## remove everything that was built, and the demo
 	@scripts/demo remove; rm -rf target out
