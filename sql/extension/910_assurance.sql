@@ -45,7 +45,7 @@ BEGIN
         UNION ALL SELECT 'leakproof', 'No function of jdl claims to be leakproof',
                (SELECT array_agg(name) FROM code WHERE proleakproof), (SELECT count(*) FROM code)
         UNION ALL SELECT 'audit-triggers', 'Every audited table and partition has its four statement triggers, always enabled',
-               (SELECT array_agg(g.name) FROM guarded g WHERE g.nspname <> 'jdl_audit' AND g.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'term_frequency', 'institution_postcode')
+               (SELECT array_agg(g.name) FROM guarded g WHERE g.nspname <> 'jdl_audit' AND g.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'linkage_index', 'term_frequency', 'institution_postcode')
                 AND 4 <> (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = g.oid AND t.tgname LIKE 'audit\_%' AND t.tgenabled = 'A')), (SELECT count(*) FROM guarded)
         UNION ALL SELECT 'audit-chain', 'The trail is intact',
                (SELECT array_agg('position ' || v.first_bad) FROM @extschema@.jdl_audit_verify() v WHERE NOT v.intact), (SELECT count(*) FROM jdl_audit.chain)
@@ -61,7 +61,7 @@ BEGIN
         UNION ALL SELECT 'overdue', 'Nothing that was due for destruction is still there',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on < (clock_timestamp() AT TIME ZONE 'Europe/London')::date), (SELECT count(*) FROM jdl.request WHERE destroy_on IS NOT NULL)
         UNION ALL SELECT 'leftovers', 'No partition of a destroyed request is left',
-               (SELECT array_agg(g.name) FROM guarded g JOIN jdl.request r ON g.relname ~ ('^(submission|link|index_choice|pseudonym)_' || r.request_id || '$') WHERE r.destroyed_at IS NOT NULL), (SELECT count(*) FROM jdl.destruction)
+               (SELECT array_agg(g.name) FROM guarded g JOIN jdl.request r ON g.relname ~ ('^(submission|link|link_override|index_choice|pseudonym)_' || r.request_id || '$') WHERE r.destroyed_at IS NOT NULL), (SELECT count(*) FROM jdl.destruction)
         UNION ALL SELECT 'holidays', 'The bank holidays of the next twelve months are known',
                CASE WHEN (SELECT max(holiday) FROM jdl.bank_holiday) < current_date + 365 THEN ARRAY['they end on ' || (SELECT max(holiday) FROM jdl.bank_holiday)] END, (SELECT count(*) FROM jdl.bank_holiday)
     )

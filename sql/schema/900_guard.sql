@@ -18,7 +18,7 @@ BEGIN
             END IF;
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON %s TO jdl_engine', relation.name);
             -- Derived tables and the change list are rebuilt from audited ones; their own statements would only be noise.
-            IF relation.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'term_frequency', 'institution_postcode') THEN
+            IF relation.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'linkage_index', 'term_frequency', 'institution_postcode') THEN
                 PERFORM @extschema@._jdl_audit_attach(relation.oid::regclass, (SELECT attname FROM pg_attribute WHERE attrelid = relation.oid AND attname = 'request_id'));
             END IF;
         END IF;
@@ -63,6 +63,8 @@ CREATE POLICY channel_dba_all ON jdl.channel TO jdl_dba USING (true);
 CREATE POLICY bank_holiday_select ON jdl.bank_holiday FOR SELECT TO jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor USING (true);
 CREATE POLICY bank_holiday_dba_all ON jdl.bank_holiday TO jdl_dba USING (true);
 CREATE POLICY register_version_select ON jdl.register_version FOR SELECT TO jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor USING (true);
+CREATE POLICY linkage_model_select ON jdl.linkage_model FOR SELECT TO jdl_analyst, jdl_approver, jdl_dba, jdl_auditor USING (true);
+GRANT SELECT ON jdl.linkage_model TO jdl_analyst, jdl_approver, jdl_dba, jdl_auditor;
 CREATE POLICY destruction_select ON jdl.destruction FOR SELECT TO jdl_approver, jdl_dba, jdl_auditor USING (true);
 CREATE POLICY job_run_select ON jdl.job_run FOR SELECT TO jdl_dba, jdl_auditor USING (true);
 CREATE POLICY schema_version_select ON jdl.schema_version FOR SELECT TO jdl_dba, jdl_auditor USING (true);
