@@ -73,7 +73,7 @@ COMMENT ON FUNCTION jdl_link(bigint, jsonb) IS 'Links the submissions of a reque
 CREATE FUNCTION jdl_override_link(request_id bigint, record_no integer, force text, reason text, person_id bigint DEFAULT NULL) RETURNS TABLE (submitted integer, linked integer, suspect integer, unlinked integer, match_rate double precision, expected_false_links double precision)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    summary jsonb;
+    counts jsonb;
     link_options jsonb;
     forced_person bigint := person_id;
 BEGIN
@@ -109,8 +109,8 @@ BEGIN
         VALUES (jdl_override_link.request_id, jdl_override_link.record_no, forced_person, jdl_override_link.force, btrim(jdl_override_link.reason), @extschema@._jdl_actor());
     END IF;
     DELETE FROM jdl_restricted.link l WHERE l.request_id = jdl_override_link.request_id;
-    summary := @extschema@._jdl_link_records(request_id, link_options);
-    UPDATE jdl.request_step s SET summary = jdl_override_link.summary WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
+    counts := @extschema@._jdl_link_records(request_id, link_options);
+    UPDATE jdl.request_step s SET summary = counts WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
     IF EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'match') THEN
         RAISE NOTICE 'linkage: request % has to be matched again', request_id;
         DELETE FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'match';
@@ -118,7 +118,7 @@ BEGIN
     END IF;
     PERFORM @extschema@._jdl_audit('override_link', request_id, 'jdl_restricted.link', 1, jsonb_build_object('record_no', record_no, 'force', force));
     RETURN QUERY SELECT r.submitted, r.linked, r.suspect, r.unlinked, r.match_rate, r.expected_false_links
-    FROM jsonb_to_record(summary) AS r (submitted integer, linked integer, suspect integer, unlinked integer, match_rate double precision, expected_false_links double precision);
+    FROM jsonb_to_record(counts) AS r (submitted integer, linked integer, suspect integer, unlinked integer, match_rate double precision, expected_false_links double precision);
 END
 $$;
 COMMENT ON FUNCTION jdl_override_link(bigint, integer, text, text, bigint) IS 'Forces a link or non_link of a record (to its best candidate, or the person named), or takes that back (none), with a reason; links the request again.';

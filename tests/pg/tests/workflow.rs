@@ -227,7 +227,7 @@ fn retention_destroys_what_is_due_once_and_nothing_else() {
     assert_eq!(run("jdl_job"), (1, 0));
     assert_eq!(run("jdl_job"), (0, 0), "idempotent");
     assert_eq!(run("dan"), (0, 0), "idempotent");
-    assert_eq!((identities(&lab, due), identities(&lab, kept)), ((0, 0), (1, 4)));
+    assert_eq!((identities(&lab, due), identities(&lab, kept)), ((0, 0), (1, 5)));
     assert_eq!((status(&lab, due), status(&lab, kept)), ("destroyed".to_owned(), "rejected".to_owned()));
     let certificates: i64 = one(&mut lab.connect("aud"), "SELECT count(*) FROM jdl.destruction");
     assert_eq!(certificates, 1);
