@@ -57,6 +57,10 @@ const SIMILAR_SURNAME: u8 = 3;
 const CLOSE_SURNAME: u8 = 4;
 pub(crate) const DIFFERENT_SURNAME: u8 = 5;
 
+/// The comparisons that a reading of the names decides.
+const COMPARED: [Comparison; 5] =
+    [Comparison::NameOrder, Comparison::Alias, Comparison::Forename, Comparison::MiddleName, Comparison::Surname];
+
 /// Finds the reading (name or alias, either order) under which the pair agrees best, and writes its five comparisons.
 pub(super) fn compare(
     submitted: &Prepared<'_>,
@@ -75,7 +79,7 @@ pub(super) fn compare(
                 continue;
             }
             let reading = read(submitted, held, swapped, at, person.aliases.len(), weights);
-            let weight = weights.total(&reading);
+            let weight = weights.subtotal(&reading, &COMPARED);
             if best.as_ref().is_none_or(|(top, _)| weight > *top) {
                 best = Some((weight, reading));
             }
