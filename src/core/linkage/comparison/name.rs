@@ -174,7 +174,7 @@ fn forename_level(sent: &PersonName<'_>, held: &PersonName<'_>) -> u8 {
     if a.text.len() == 1 || b.text.len() == 1 {
         return if same_initial { INITIAL } else { DIFFERENT_FORENAME };
     }
-    if a.nickname_group.is_some() && a.nickname_group == b.nickname_group {
+    if a.shares_nickname_group(b) {
         return NICKNAME;
     }
     let given = |name: &PersonName<'_>, other: &str| parts(name.middle).any(|part| part == other);
