@@ -2,6 +2,7 @@
 
 use jdl_core::calendar::Day;
 use jdl_core::identity::record::{FIELDS, SubmittedText};
+use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -10,6 +11,13 @@ use super::error::{invalid, missing, spi};
 /// For `number::Heartbeat`: lets a cancel request end the statement.
 pub fn heartbeat() {
     pgrx::check_for_interrupts!();
+}
+
+/// Runs one portion of long work in a memory context of its own, freed with it: what rows and arguments are made of in Postgres'
+/// memory would otherwise stay until the statement ends.
+pub fn scratch<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: nothing that work returns lies in Postgres' memory; rows are read into Rust's own.
+    unsafe { PgMemoryContexts::new("jdl portion").switch_to(|_| work()) }
 }
 
 /// A Postgres date as a day of the core. Both count from 2000-01-01.

@@ -6,7 +6,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::error::{invalid, report, spi};
-use super::read::heartbeat;
+use super::read::{heartbeat, scratch};
 
 /// Appends the made-up persons to the register's empty tables; returns the last day that they know of as days since 2000-01-01.
 #[pg_extern(name = "_jdl_write_synthetic_register")]
@@ -16,7 +16,7 @@ fn write_register(persons: i32, seed: i64) -> Result<i32, ErrorReport> {
     for number in 0..register.blocks() {
         let block = register.block(number);
         written += block.persons.len();
-        write_block(block)?;
+        scratch(|| write_block(block))?;
         heartbeat();
         if written % 100_000 == 0 {
             notice!("register: {written} of {persons} persons made");

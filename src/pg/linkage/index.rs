@@ -14,7 +14,7 @@ use pgrx::spi::{Result as SpiResult, SpiClient, SpiTupleTable};
 use rayon::prelude::*;
 
 use crate::pg::error::{missing, report, spi};
-use crate::pg::read::{day, heartbeat, pnc_pivot};
+use crate::pg::read::{day, heartbeat, pnc_pivot, scratch};
 
 /// Persons that are read, standardised and written at a time.
 const BATCH: i64 = 20_000;
@@ -72,7 +72,7 @@ impl Shelf {
                 return Ok(());
             }
             heartbeat();
-            Spi::run_with_args(&sql, &[numbers.into(), contents.into()]).map_err(spi)?;
+            scratch(|| Spi::run_with_args(&sql, &[numbers.into(), contents.into()])).map_err(spi)?;
         }
     }
 }
@@ -177,7 +177,7 @@ fn rebuild() -> Result<i64, ErrorReport> {
     let mut open: Vec<(i64, Vec<u8>)> = Vec::new();
     let mut after = i64::MIN;
     loop {
-        let batch = read_persons(after, None)?;
+        let batch = scratch(|| read_persons(after, None))?;
         let Some(last) = batch.last() else { break };
         after = last.person_id;
         built += batch.len() as i64;
