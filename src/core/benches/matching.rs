@@ -54,6 +54,13 @@ fn read(path: &str) -> Frame {
     builder.finish().unwrap()
 }
 
+/// CPU seconds of this process so far, all threads, in hundredths (Linux): a busy machine stretches the clock, not these.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     let start = Instant::now();
     let result = work();
@@ -84,10 +91,12 @@ fn main() {
     println!("one reading of the columns: {:.1} ms, {:.1} GB/s", 1e3 * read, frame.bytes() as f64 / read / 1e9);
     for options in ["{}", r#"{"warm_start": 50000}"#] {
         let parsed = MatchOptions::from_json(options).unwrap();
+        let before = cpu();
         let (time, fit) = seconds(|| propensity(&frame, &parsed, &|| {}).unwrap());
+        let used = cpu() - before;
         let each = time / f64::from(fit.iterations);
         println!(
-            "fit {options}: {time:.3} s, {} iterations, each {:.1} ms or {:.1} readings of the columns",
+            "fit {options}: {time:.3} s, cpu {used:.2} s, {} iterations, each {:.1} ms or {:.1} readings of the columns",
             fit.iterations,
             1e3 * each,
             each / read
@@ -100,10 +109,12 @@ fn main() {
         r#"{"method": "radius", "link": "linear.logit", "caliper": 0.2}"#,
     ] {
         let parsed = MatchOptions::from_json(options).unwrap();
+        let before = cpu();
         let (time, matching) = seconds(|| match_controls(&frame, &parsed, &|| {}).unwrap());
+        let used = cpu() - before;
         let worst = matching.worst().and_then(|row| row.matched).map_or(f64::NAN, |side| side.smd.abs());
         println!(
-            "score, matches and balance {options}: {time:.3} s, {} treated matched, worst SMD {worst:.4}",
+            "score, matches and balance {options}: {time:.3} s, cpu {used:.2} s, {} treated matched, worst SMD {worst:.4}",
             matching.treated.matched
         );
     }

@@ -150,6 +150,7 @@ fn bad_input_is_refused_by_column_record_and_rule_and_never_by_value() {
         ("SELECT id, x FROM rows".into(), "22023", "query: must return the columns"),
         ("SELECT id, treated, now() AS moment FROM rows".into(), "22023", "query: column \"moment\" must be numeric, boolean or text"),
         ("SELECT id, treated, x, x FROM rows".into(), "22023", "x: column names must be different"),
+        ("SELECT id, treated, id, x FROM rows".into(), "22023", "query: returns column \"id\" twice"),
         ("SELECT id, false AS treated, x FROM rows".into(), "55000", "too few treated: 0, at least 1 needed"),
         ("SELECT id, true AS treated, x FROM rows".into(), "55000", "too few controls: 0, at least 1 needed"),
         ("SELECT id, treated, x FROM rows WHERE false".into(), "55000", "too few treated: 0, at least 1 needed"),
