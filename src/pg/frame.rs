@@ -142,10 +142,11 @@ impl Shape {
         for (at, attribute) in descriptor.iter().enumerate() {
             // SAFETY: a look into the catalogue; a domain is read as what it is made of.
             let oid = unsafe { pg_sys::getBaseType(attribute.atttypid) };
-            match attribute.name() {
-                name @ ("id" | "treated") if (if name == "id" { id } else { treated }).is_some() => {
-                    return Err(invalid("query", &format!("returns column \"{name}\" twice")));
-                }
+            let name = attribute.name();
+            if (name == "id" && id.is_some()) || (name == "treated" && treated.is_some()) {
+                return Err(invalid("query", &format!("returns column \"{name}\" twice")));
+            }
+            match name {
                 "id" if oid == pg_sys::INT8OID => id = Some(at),
                 "id" => return Err(invalid("query", "column \"id\" must be of type bigint")),
                 "treated" if oid == pg_sys::BOOLOID => treated = Some(at),
