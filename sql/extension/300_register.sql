@@ -44,7 +44,19 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_note_change() IS 'Statement trigger of the register: notes the persons whose rows changed.';
 
+CREATE FUNCTION _jdl_offence_kind(offence_group text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN offence_group ~* 'violen|assault|wound|harm|homicid|murder|manslaughter|sexual|\mrape|robber|weapon|firearm' THEN 'violence'
+        WHEN offence_group ~* 'theft|burglar|fraud|forger|handling|stolen|shoplift' THEN 'acquisitive'
+        WHEN offence_group ~* 'drug' THEN 'drugs'
+        ELSE 'other'
+    END;
+COMMENT ON FUNCTION _jdl_offence_kind(text) IS 'The kind of offence that an offence group spells: violence (with sexual offences, robbery and weapons), acquisitive, drugs, other.';
+
 -- Derives the index events of the given persons (null: of everybody). As of each index date, from what stands in the register before it.
+-- What other departments state of a person (circumstance) holds until they state something else, at most 12 months; what is not known is
+-- a value of its own ('not known', no months), so that nobody is dropped for it and the model can tell it from no.
 CREATE FUNCTION _jdl_build_index_events(persons bigint[]) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -55,13 +67,24 @@ BEGIN
     ELSE
         DELETE FROM jdl_restricted.index_event WHERE person_id = ANY (persons);
     END IF;
-    INSERT INTO jdl_restricted.index_event
+    INSERT INTO jdl_restricted.index_event (
+        sentence_id, person_id, sentence_start, sentence_end, index_date, index_year, disposal, offence_group, gender, ethnicity, nationality, region, age,
+        previous_sanctions, previous_custody, previous_offences, months_since_last, age_at_first, copas_rate,
+        previous_cautions, previous_community, recent_sanctions, recent_offences, previous_violence, previous_acquisitive, previous_drugs, previous_same_group, months_since_custody,
+        employment, employed_months, benefits, benefit_months, accommodation_need, employment_need, drugs_need, alcohol_need, thinking_need)
     WITH kind AS MATERIALIZED (
-        -- Read the spelling of each kind, outcome and gender once, not once a row.
+        -- Read the spelling of each kind, outcome, group and gender once, not once a row.
         SELECT k.kind, @extschema@._jdl_disposal(k.kind) AS disposal FROM (SELECT DISTINCT s.kind FROM jdl_restricted.sentence s WHERE persons IS NULL OR s.person_id = ANY (persons)) k
     ), proof AS MATERIALIZED (
         SELECT array_agg(o.outcome) AS outcomes FROM (SELECT DISTINCT o.outcome FROM jdl_restricted.offence o WHERE persons IS NULL OR o.person_id = ANY (persons)) o
         WHERE @extschema@._jdl_is_proven(o.outcome)
+    ), spelled AS MATERIALIZED (
+        SELECT o.offence_group, @extschema@._jdl_offence_kind(o.offence_group) AS kind
+        FROM (SELECT DISTINCT o.offence_group FROM jdl_restricted.offence o WHERE persons IS NULL OR o.person_id = ANY (persons)) o
+    ), groups AS MATERIALIZED (
+        SELECT array_agg(g.offence_group) FILTER (WHERE g.kind = 'violence') AS violence, array_agg(g.offence_group) FILTER (WHERE g.kind = 'acquisitive') AS acquisitive,
+               array_agg(g.offence_group) FILTER (WHERE g.kind = 'drugs') AS drugs
+        FROM spelled g
     ), gender AS MATERIALIZED (
         SELECT g.gender AS spelled, @extschema@._jdl_gender(g.gender) AS gender FROM (SELECT DISTINCT p.gender FROM jdl_restricted.person p WHERE persons IS NULL OR p.person_id = ANY (persons)) g
     )
@@ -69,26 +92,69 @@ BEGIN
            coalesce(nullif(btrim(s.offence_group), ''), 'unknown'), g.gender,
            coalesce(nullif(btrim(p.ethnicity), ''), 'unknown'), coalesce(nullif(btrim(p.nationality), ''), 'unknown'), coalesce(a.region, 'unknown'),
            extract(year FROM age(s.index_date, p.date_of_birth))::integer,
-           s.previous_sanctions, s.previous_custody,
-           -- Offences proven before the sentence.
-           (SELECT count(*) FROM jdl_restricted.offence o WHERE o.person_id = s.person_id AND o.outcome_date < s.start_date AND o.outcome = ANY ((SELECT outcomes FROM proof)::text[]))::integer,
+           s.previous_sanctions, s.previous_custody, o.previous_offences,
            CASE WHEN s.previous_start IS NULL THEN 240 ELSE least(240, (s.start_date - s.previous_start) * 12 / 365) END,
            coalesce(extract(year FROM age(s.first_start, p.date_of_birth))::integer, 0),
-           ln((1.0 + s.previous_sanctions) / (10.0 + greatest(0, extract(year FROM age(s.index_date, s.first_start)))))
+           ln((1.0 + s.previous_sanctions) / (10.0 + greatest(0, extract(year FROM age(s.index_date, s.first_start))))),
+           s.previous_cautions, s.previous_community, s.recent_sanctions, o.recent_offences, o.previous_violence, o.previous_acquisitive, o.previous_drugs, o.previous_same_group,
+           -- Somebody who is still inside for an earlier sentence counts as just released.
+           CASE WHEN s.previous_release IS NULL THEN 240 ELSE greatest(0, least(240, (s.index_date - s.previous_release) * 12 / 365)) END,
+           CASE c.employed WHEN 1 THEN 'employed' WHEN 0 THEN 'not employed' ELSE 'not known' END, coalesce(round(c.employed_days * 12 / 365.0), 0),
+           CASE c.on_benefits WHEN 1 THEN 'on benefits' WHEN 0 THEN 'no benefits' ELSE 'not known' END, coalesce(round(c.benefit_days * 12 / 365.0), 0),
+           CASE c.accommodation_need WHEN 1 THEN 'need' WHEN 0 THEN 'no need' ELSE 'not known' END,
+           CASE c.employment_need WHEN 1 THEN 'need' WHEN 0 THEN 'no need' ELSE 'not known' END,
+           CASE c.drugs_need WHEN 1 THEN 'need' WHEN 0 THEN 'no need' ELSE 'not known' END,
+           CASE c.alcohol_need WHEN 1 THEN 'need' WHEN 0 THEN 'no need' ELSE 'not known' END,
+           CASE c.thinking_need WHEN 1 THEN 'need' WHEN 0 THEN 'no need' ELSE 'not known' END
     FROM (
         SELECT sentence.sentence_id, sentence.person_id, sentence.start_date, sentence.end_date, sentence.offence_group, kind.disposal,
                CASE kind.disposal WHEN 'custody' THEN sentence.end_date ELSE sentence.start_date END AS index_date,
                (count(*) OVER earlier)::integer AS previous_sanctions,
                (count(*) FILTER (WHERE kind.disposal = 'custody') OVER earlier)::integer AS previous_custody,
+               (count(*) FILTER (WHERE kind.disposal = 'caution') OVER earlier)::integer AS previous_cautions,
+               (count(*) FILTER (WHERE kind.disposal IN ('community', 'suspended sentence')) OVER earlier)::integer AS previous_community,
+               (count(*) OVER recent)::integer AS recent_sanctions,
                max(sentence.start_date) OVER earlier AS previous_start,
+               max(sentence.end_date) FILTER (WHERE kind.disposal = 'custody') OVER earlier AS previous_release,
                min(sentence.start_date) OVER (PARTITION BY sentence.person_id) AS first_start
         FROM jdl_restricted.sentence JOIN kind USING (kind)
         WHERE persons IS NULL OR sentence.person_id = ANY (persons)
-        WINDOW earlier AS (PARTITION BY sentence.person_id ORDER BY sentence.start_date RANGE BETWEEN UNBOUNDED PRECEDING AND '1 day' PRECEDING)
+        WINDOW earlier AS (PARTITION BY sentence.person_id ORDER BY sentence.start_date RANGE BETWEEN UNBOUNDED PRECEDING AND '1 day' PRECEDING),
+               recent AS (PARTITION BY sentence.person_id ORDER BY sentence.start_date RANGE BETWEEN '24 months' PRECEDING AND '1 day' PRECEDING)
     ) s
     JOIN jdl_restricted.person p USING (person_id)
     JOIN gender g ON g.spelled IS NOT DISTINCT FROM p.gender
     LEFT JOIN jdl.postcode_area a ON a.area = substring(upper(btrim(p.postcode)) FROM '^[A-Z]{1,2}')
+    CROSS JOIN groups
+    CROSS JOIN LATERAL (
+        -- Offences proven before the sentence.
+        SELECT count(*)::integer AS previous_offences,
+               (count(*) FILTER (WHERE o.offence_date >= s.start_date - interval '24 months'))::integer AS recent_offences,
+               (count(*) FILTER (WHERE o.offence_group = ANY (groups.violence)))::integer AS previous_violence,
+               (count(*) FILTER (WHERE o.offence_group = ANY (groups.acquisitive)))::integer AS previous_acquisitive,
+               (count(*) FILTER (WHERE o.offence_group = ANY (groups.drugs)))::integer AS previous_drugs,
+               (count(*) FILTER (WHERE o.offence_group = s.offence_group))::integer AS previous_same_group
+        FROM jdl_restricted.offence o
+        WHERE o.person_id = s.person_id AND o.outcome_date < s.start_date AND o.outcome = ANY ((SELECT outcomes FROM proof)::text[])
+    ) o
+    CROSS JOIN LATERAL (
+        -- Of the statements not older than 12 months the last one: the day and, in the lowest bit, the answer.
+        SELECT (max(c.day * 2 + c.employed::integer) FILTER (WHERE c.fresh)) % 2 AS employed, (max(c.day * 2 + c.on_benefits::integer) FILTER (WHERE c.fresh)) % 2 AS on_benefits,
+               (max(c.day * 2 + c.accommodation_need::integer) FILTER (WHERE c.fresh)) % 2 AS accommodation_need, (max(c.day * 2 + c.employment_need::integer) FILTER (WHERE c.fresh)) % 2 AS employment_need,
+               (max(c.day * 2 + c.drugs_need::integer) FILTER (WHERE c.fresh)) % 2 AS drugs_need, (max(c.day * 2 + c.alcohol_need::integer) FILTER (WHERE c.fresh)) % 2 AS alcohol_need,
+               (max(c.day * 2 + c.thinking_need::integer) FILTER (WHERE c.fresh)) % 2 AS thinking_need,
+               -- Days of the 365 before the index date on which a yes held.
+               sum(greatest(0, least(c.employed_until, c.as_of_date + 365, s.index_date) - greatest(c.as_of_date, s.index_date - 365))) FILTER (WHERE c.employed) AS employed_days,
+               sum(greatest(0, least(c.benefits_until, c.as_of_date + 365, s.index_date) - greatest(c.as_of_date, s.index_date - 365))) FILTER (WHERE c.on_benefits) AS benefit_days
+        FROM (
+            SELECT c.*, c.as_of_date - date '1900-01-01' AS day, c.as_of_date > s.index_date - 365 AS fresh,
+                   min(c.as_of_date) FILTER (WHERE c.employed IS NOT NULL) OVER later AS employed_until,
+                   min(c.as_of_date) FILTER (WHERE c.on_benefits IS NOT NULL) OVER later AS benefits_until
+            FROM jdl_restricted.circumstance c
+            WHERE c.person_id = s.person_id AND c.as_of_date <= s.index_date AND c.as_of_date > s.index_date - 730
+            WINDOW later AS (ORDER BY c.as_of_date DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        ) c
+    ) c
     -- Nobody is released before the end of custody is known.
     WHERE s.index_date IS NOT NULL;
     GET DIAGNOSTICS built = ROW_COUNT;
@@ -199,7 +265,8 @@ BEGIN
         (SELECT sum(hashtextextended(p::text, 1)) FROM jdl_restricted.person p WHERE persons IS NULL OR p.person_id = ANY (persons)),
         (SELECT sum(hashtextextended(a::text, 2)) FROM jdl_restricted.alias a WHERE persons IS NULL OR a.person_id = ANY (persons)),
         (SELECT sum(hashtextextended(s::text, 3)) FROM jdl_restricted.sentence s WHERE persons IS NULL OR s.person_id = ANY (persons)),
-        (SELECT sum(hashtextextended(o::text, 4)) FROM jdl_restricted.offence o WHERE persons IS NULL OR o.person_id = ANY (persons)));
+        (SELECT sum(hashtextextended(o::text, 4)) FROM jdl_restricted.offence o WHERE persons IS NULL OR o.person_id = ANY (persons)),
+        (SELECT sum(hashtextextended(c::text, 5)) FROM jdl_restricted.circumstance c WHERE persons IS NULL OR c.person_id = ANY (persons)));
 END
 $$;
 COMMENT ON FUNCTION _jdl_register_digest(bigint[]) IS 'Order-free digest of the rows of the given persons, or of all.';

@@ -60,38 +60,58 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_last_index_date(bigint) IS 'The last index date whose follow-up and waiting period the extract covers.';
 
--- What matching looks at: the treated at their index events, and the pool: every index event of other people, of the same
--- years and disposals, whose follow-up is complete. Aliases of a treated person are that person.
-CREATE FUNCTION _jdl_candidates(request_id bigint) RETURNS TABLE (sentence_id bigint, treated boolean, person_id bigint, age integer, gender text, ethnicity text, nationality text, region text, disposal text, offence_group text, index_year integer, previous_sanctions integer, previous_custody integer, previous_offences integer, months_since_last integer, age_at_first integer, copas_rate double precision)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    last_index date := @extschema@._jdl_last_index_date(request_id);
-    only_region text := (SELECT r.options ->> 'region' FROM jdl.request r WHERE r.request_id = _jdl_candidates.request_id);
-BEGIN
-    RETURN QUERY
-    WITH treated_event AS (
-        SELECT e.* FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e ON e.sentence_id = c.sentence_id
+-- What matching looks at: the treated at their index events, and every index event of the same years and disposals with the
+-- reason why it may not serve as a comparison (null: it may). A plain query, so that the planner takes it into the one around it.
+--
+-- Every index event that could serve, not one a person: which of a person's events to take could only be decided by what came
+-- after it (which biases the comparison) or by being the first (which the treated events are not).
+CREATE FUNCTION _jdl_candidates(request_id bigint) RETURNS TABLE (sentence_id bigint, treated boolean, loss text, age integer, gender text, ethnicity text, nationality text, region text, disposal text, offence_group text, index_year text,
+        previous_sanctions integer, previous_custody integer, previous_cautions integer, previous_community integer, recent_sanctions integer, months_since_last integer, months_since_custody integer, age_at_first integer, copas_rate double precision,
+        previous_offences integer, recent_offences integer, previous_violence integer, previous_acquisitive integer, previous_drugs integer, previous_same_group integer,
+        employment text, employed_months integer, benefits text, benefit_months integer, accommodation_need text, employment_need text, drugs_need text, alcohol_need text, thinking_need text)
+    LANGUAGE sql STABLE AS $$
+    WITH years AS MATERIALIZED (
+        SELECT min(e.index_year) AS first_year, max(e.index_year) AS last_year, array_agg(DISTINCT e.disposal) AS disposals,
+               (SELECT r.options ->> 'region' FROM jdl.request r WHERE r.request_id = _jdl_candidates.request_id) AS only_region,
+               @extschema@._jdl_last_index_date(_jdl_candidates.request_id) AS last_index
+        FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e ON e.sentence_id = c.sentence_id
         WHERE c.request_id = _jdl_candidates.request_id AND c.loss IS NULL
-    ), years AS (
-        SELECT min(e.index_year) AS first_year, max(e.index_year) AS last_year, array_agg(DISTINCT e.disposal) AS disposals FROM treated_event e
-    ), pool_event AS (
-        -- Every index event that could serve, not one a person: which of a person's events to take could only be decided by
-        -- what came after it (which biases the comparison) or by being the first (which the treated events are not).
-        SELECT e.*
-        FROM years, jdl_restricted.index_event e
-        WHERE e.index_year BETWEEN years.first_year AND years.last_year AND e.disposal = ANY (years.disposals)
-          AND e.index_date <= last_index AND e.age >= 10
-          AND (only_region IS NULL OR e.region = only_region)
-          -- Nobody who was sent in may serve as a comparison: neither the linked nor the suspects.
-          AND NOT EXISTS (SELECT FROM jdl_restricted.link l WHERE l.request_id = _jdl_candidates.request_id AND l.person_id = e.person_id)
+    ), sent AS MATERIALIZED (
+        -- Nobody who was sent in may serve as a comparison: neither the linked nor the suspects.
+        SELECT DISTINCT l.person_id, l.status = 'linked' AS linked FROM jdl_restricted.link l WHERE l.request_id = _jdl_candidates.request_id AND l.person_id IS NOT NULL
+    ), known_as AS MATERIALIZED (
+        SELECT upper(btrim(p.forename)) AS forename, upper(btrim(p.surname)) AS surname, p.date_of_birth, false AS alias
+        FROM sent JOIN jdl_restricted.person p ON p.person_id = sent.person_id WHERE sent.linked
+        UNION
+        SELECT upper(btrim(a.forename)), upper(btrim(a.surname)), a.date_of_birth, true
+        FROM sent JOIN jdl_restricted.alias a ON a.person_id = sent.person_id WHERE sent.linked
+    ), namesake AS MATERIALIZED (
+        -- A person who goes by a name and date of birth of a linked one, where either of the two is an alias, may be the same. (Two
+        -- people of the same name, neither an alias, are just that.)
+        SELECT a.person_id FROM jdl_restricted.alias a JOIN known_as k ON k.forename = upper(btrim(a.forename)) AND k.surname = upper(btrim(a.surname)) AND k.date_of_birth = a.date_of_birth
+        UNION
+        SELECT p.person_id FROM jdl_restricted.person p JOIN known_as k ON k.alias AND k.forename = upper(btrim(p.forename)) AND k.surname = upper(btrim(p.surname)) AND k.date_of_birth = p.date_of_birth
     )
-    SELECT e.sentence_id, true, e.person_id, e.age, e.gender, e.ethnicity, e.nationality, e.region, e.disposal, e.offence_group, e.index_year, e.previous_sanctions, e.previous_custody, e.previous_offences, e.months_since_last, e.age_at_first, e.copas_rate FROM treated_event e
-    UNION ALL
-    SELECT e.sentence_id, false, e.person_id, e.age, e.gender, e.ethnicity, e.nationality, e.region, e.disposal, e.offence_group, e.index_year, e.previous_sanctions, e.previous_custody, e.previous_offences, e.months_since_last, e.age_at_first, e.copas_rate FROM pool_event e
-    ORDER BY 2 DESC, 1;
-END
+    SELECT e.sentence_id, c.sentence_id IS NOT NULL,
+           CASE
+               WHEN c.sentence_id IS NOT NULL THEN NULL
+               WHEN sent.person_id IS NOT NULL THEN 'sent in by the provider'
+               WHEN namesake.person_id IS NOT NULL THEN 'goes by a name of somebody sent in'
+               WHEN years.only_region IS NOT NULL AND e.region <> years.only_region THEN 'of another region'
+               WHEN e.age IS NULL OR e.age < 10 THEN 'date of birth contradicts the index event'
+               WHEN e.index_date > years.last_index THEN 'follow-up not complete'
+           END,
+           e.age, e.gender, e.ethnicity, e.nationality, e.region, e.disposal, e.offence_group, e.index_year::text,
+           e.previous_sanctions, e.previous_custody, e.previous_cautions, e.previous_community, e.recent_sanctions, e.months_since_last, e.months_since_custody, e.age_at_first, e.copas_rate,
+           e.previous_offences, e.recent_offences, e.previous_violence, e.previous_acquisitive, e.previous_drugs, e.previous_same_group,
+           e.employment, e.employed_months, e.benefits, e.benefit_months, e.accommodation_need, e.employment_need, e.drugs_need, e.alcohol_need, e.thinking_need
+    -- The treated events are of these years and disposals by themselves.
+    FROM years JOIN jdl_restricted.index_event e ON e.index_year BETWEEN years.first_year AND years.last_year AND e.disposal = ANY (years.disposals)
+    LEFT JOIN (SELECT i.sentence_id FROM jdl_restricted.index_choice i WHERE i.request_id = _jdl_candidates.request_id AND i.loss IS NULL) c ON c.sentence_id = e.sentence_id
+    LEFT JOIN (SELECT DISTINCT s.person_id FROM sent s) sent ON sent.person_id = e.person_id
+    LEFT JOIN namesake ON namesake.person_id = e.person_id
 $$;
-COMMENT ON FUNCTION _jdl_candidates(bigint) IS 'The treated at their index events and the pool, with covariates as of the index date.';
+COMMENT ON FUNCTION _jdl_candidates(bigint) IS 'The treated at their index events and the pool with covariates as of the index date; loss says why an event of the pool may not serve.';
 
 CREATE FUNCTION jdl_match(request_id bigint, options jsonb DEFAULT '{}') RETURNS TABLE (treatment_n integer, comparison_n integer, effective_n double precision, worst_smd double precision, balance text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -130,7 +150,8 @@ BEGIN
         SELECT coalesce(max(d.design_no), 0) + 1 INTO next_design FROM jdl.match_design d WHERE d.request_id = jdl_match.request_id;
         INSERT INTO jdl.match_design (request_id, design_no, options, pool_size, summary, balance, tried_by)
         VALUES (jdl_match.request_id, next_design, design, (summary ->> 'pool_size')::integer, summary - 'balance_table', summary -> 'balance_table', @extschema@._jdl_actor());
-        summary := summary - 'balance_table';
+        -- The step and the trail need what it came to; the design's own record keeps the rest.
+        summary := summary - ARRAY['balance_table', 'model', 'overlap', 'caliper_grid'];
         PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.index_event', (summary ->> 'pool_size')::bigint);
         PERFORM @extschema@._jdl_take_step(request_id, 'match', 'matched', options, summary);
     END IF;

@@ -23,7 +23,7 @@ BEGIN
             EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO jdl_owner, jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor, jdl_reader, jdl_job', code.signature);
         END IF;
         -- The methods on any relation run with the caller's own rights.
-        IF code.proname IN ('jdl_match_controls', 'jdl_propensity', 'jdl_balance', 'jdl_compare_rates', 'jdl_suppress', 'jdl_disclosure_audit') THEN
+        IF code.proname IN ('jdl_match_controls', 'jdl_propensity', 'jdl_balance', 'jdl_match_summary', 'jdl_compare_rates', 'jdl_suppress', 'jdl_disclosure_audit') THEN
             EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO jdl_analyst, jdl_approver', code.signature);
         END IF;
     END LOOP;

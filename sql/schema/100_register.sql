@@ -98,11 +98,34 @@ CREATE UNLOGGED TABLE jdl_restricted.index_event (
     previous_offences integer NOT NULL,
     months_since_last integer NOT NULL,
     age_at_first integer,
-    copas_rate double precision
+    copas_rate double precision,
+    previous_cautions integer NOT NULL,
+    previous_community integer NOT NULL,
+    recent_sanctions integer NOT NULL,
+    recent_offences integer NOT NULL,
+    previous_violence integer NOT NULL,
+    previous_acquisitive integer NOT NULL,
+    previous_drugs integer NOT NULL,
+    previous_same_group integer NOT NULL,
+    months_since_custody integer NOT NULL,
+    employment text NOT NULL,
+    employed_months integer NOT NULL,
+    benefits text NOT NULL,
+    benefit_months integer NOT NULL,
+    accommodation_need text NOT NULL,
+    employment_need text NOT NULL,
+    drugs_need text NOT NULL,
+    alcohol_need text NOT NULL,
+    thinking_need text NOT NULL
 );
 COMMENT ON TABLE jdl_restricted.index_event IS 'Every possible index event (release from custody; start of another sentence; caution) and the covariates as of that day.';
 COMMENT ON COLUMN jdl_restricted.index_event.months_since_last IS 'Whole months since the sanction before; 240 where there was none.';
 COMMENT ON COLUMN jdl_restricted.index_event.copas_rate IS 'ln((1 + previous sanctions) / (10 + age at index - age at first sanction)) (Copas and Marshall 1998, as in OGRS).';
+COMMENT ON COLUMN jdl_restricted.index_event.recent_sanctions IS 'Sanctions in the 24 months before the sentence; likewise recent_offences.';
+COMMENT ON COLUMN jdl_restricted.index_event.previous_violence IS 'Offences of violence, sexual offences, robbery and weapons proven before the sentence; likewise acquisitive ones, drugs, and those of the sentence''s own group.';
+COMMENT ON COLUMN jdl_restricted.index_event.months_since_custody IS 'Whole months from the last release from an earlier custodial sentence to the index date; 240 where there was none.';
+COMMENT ON COLUMN jdl_restricted.index_event.employment IS 'employed, not employed, or not known: the last statement of the 12 months up to the index date; likewise benefits and needs. Where nothing is known nobody is dropped: that is a level of its own.';
+COMMENT ON COLUMN jdl_restricted.index_event.employed_months IS 'Months of employment in the 12 before the index date; a statement holds until the next, at most 12 months, and a month about which nothing is known counts as none. Likewise benefit_months.';
 CREATE INDEX index_event_person ON jdl_restricted.index_event (person_id, index_date);
 CREATE INDEX index_event_year ON jdl_restricted.index_event (index_year, disposal);
 
@@ -131,3 +154,7 @@ CREATE TRIGGER offence_change_insert AFTER INSERT ON jdl_restricted.offence REFE
 CREATE TRIGGER offence_change_update AFTER UPDATE ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
 CREATE TRIGGER offence_change_delete AFTER DELETE ON jdl_restricted.offence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
 CREATE TRIGGER offence_change_truncate AFTER TRUNCATE ON jdl_restricted.offence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE TRIGGER circumstance_change_insert AFTER INSERT ON jdl_restricted.circumstance REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE TRIGGER circumstance_change_update AFTER UPDATE ON jdl_restricted.circumstance REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE TRIGGER circumstance_change_delete AFTER DELETE ON jdl_restricted.circumstance REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE TRIGGER circumstance_change_truncate AFTER TRUNCATE ON jdl_restricted.circumstance FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();

@@ -1,160 +1,15 @@
 //! Matching: the tools on any query, and the comparison group of a request.
 
 use jdl_core::matching::{
-    BalanceRow, Cell, Comparison, Fit, Frame, FrameBuilder, Kind, Light, MatchOptions, Matching, match_controls,
-    propensity,
+    BalanceRow, Comparison, Fit, Frame, Light, MatchOptions, Matching, match_controls, propensity,
 };
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::spi::{SpiHeapTupleData, SpiTupleTable};
 
-use super::error::{invalid, report, spi};
+use super::error::{report, spi};
+use super::frame;
 use super::read::{extension_schema, heartbeat};
-
-/// Rows fetched at a time.
-const BATCH: std::ffi::c_long = 10_000;
-
-/// How a column of a query is read.
-#[derive(Clone, Copy)]
-enum Reader {
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    Float4,
-    Float8,
-    Numeric,
-    Text,
-}
-
-impl Reader {
-    fn of(oid: pg_sys::Oid) -> Option<Self> {
-        Some(match oid {
-            pg_sys::BOOLOID => Self::Bool,
-            pg_sys::INT2OID => Self::Int2,
-            pg_sys::INT4OID => Self::Int4,
-            pg_sys::INT8OID => Self::Int8,
-            pg_sys::FLOAT4OID => Self::Float4,
-            pg_sys::FLOAT8OID => Self::Float8,
-            pg_sys::NUMERICOID => Self::Numeric,
-            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID | pg_sys::NAMEOID => Self::Text,
-            _ => return None,
-        })
-    }
-
-    fn kind(self) -> Kind {
-        if matches!(self, Self::Text) { Kind::Text } else { Kind::Numeric }
-    }
-
-    fn number(self, row: &SpiHeapTupleData<'_>, at: usize) -> Result<Option<f64>, spi::Error> {
-        Ok(match self {
-            Self::Bool => row.get::<bool>(at)?.map(|v| f64::from(u8::from(v))),
-            Self::Int2 => row.get::<i16>(at)?.map(f64::from),
-            Self::Int4 => row.get::<i32>(at)?.map(f64::from),
-            Self::Int8 => row.get::<i64>(at)?.map(|v| v as f64),
-            Self::Float4 => row.get::<f32>(at)?.map(f64::from),
-            Self::Float8 => row.get::<f64>(at)?,
-            Self::Numeric => row.get::<AnyNumeric>(at)?.and_then(|v| v.try_into().ok()),
-            Self::Text => None,
-        })
-    }
-}
-
-/// The columns of a query by their place: id, treated, and the covariates with their names.
-struct Shape {
-    id: usize,
-    treated: usize,
-    covariates: Vec<(String, usize, Reader)>,
-}
-
-impl Shape {
-    fn of(table: &SpiTupleTable<'_>, skip: &[&str]) -> Result<Self, ErrorReport> {
-        let (mut id, mut treated, mut covariates) = (None, None, Vec::new());
-        for at in 1..=table.columns().unwrap_or(0) {
-            let name = table.column_name(at).map_err(spi)?;
-            let oid = table.column_type_oid(at).map_err(spi)?.value();
-            match name.as_str() {
-                "id" if oid == pg_sys::INT8OID => id = Some(at),
-                "id" => return Err(invalid("query", "column \"id\" must be of type bigint")),
-                "treated" if oid == pg_sys::BOOLOID => treated = Some(at),
-                "treated" => return Err(invalid("query", "column \"treated\" must be of type boolean")),
-                _ if skip.contains(&name.as_str()) => {}
-                _ => {
-                    let reader = Reader::of(oid).ok_or_else(|| {
-                        invalid("query", &format!("column \"{name}\" must be numeric, boolean or text"))
-                    })?;
-                    covariates.push((name, at, reader));
-                }
-            }
-        }
-        let (Some(id), Some(treated)) = (id, treated) else {
-            return Err(invalid("query", "must return the columns id bigint and treated boolean, and covariates"));
-        };
-        if covariates.is_empty() {
-            return Err(invalid("query", "returns no covariate beside id and treated"));
-        }
-        Ok(Self { id, treated, covariates })
-    }
-}
-
-/// Reads a query into a frame, batch by batch; `each` sees every row (for columns that are no covariates).
-fn read_frame(
-    query: &str,
-    arguments: &[pgrx::datum::DatumWithOid<'_>],
-    skip: &[&str],
-    each: &mut dyn FnMut(&SpiHeapTupleData<'_>) -> Result<(), spi::Error>,
-) -> Result<Frame, ErrorReport> {
-    Spi::connect(|client| {
-        let mut cursor = client.open_cursor(query, arguments);
-        let mut building: Option<(Shape, FrameBuilder)> = None;
-        let mut texts: Vec<String> = Vec::new();
-        loop {
-            let table = cursor.fetch(BATCH).map_err(spi)?;
-            if building.is_none() {
-                let shape = Shape::of(&table, skip)?;
-                let columns: Vec<(&str, Kind)> =
-                    shape.covariates.iter().map(|(name, _, reader)| (name.as_str(), reader.kind())).collect();
-                let builder = FrameBuilder::new(&columns).map_err(report)?;
-                building = Some((shape, builder));
-            }
-            let Some((shape, builder)) = building.as_mut() else { break };
-            if table.is_empty() {
-                break;
-            }
-            texts.resize(shape.covariates.len(), String::new());
-            for row in table {
-                let record = builder.len() + 1;
-                let absent = |column: &str| invalid(column, &format!("is null in record {record}"));
-                let id = row.get::<i64>(shape.id).map_err(spi)?.ok_or_else(|| absent("id"))?;
-                let treated = row.get::<bool>(shape.treated).map_err(spi)?.ok_or_else(|| absent("treated"))?;
-                let mut present = Vec::with_capacity(shape.covariates.len());
-                for (position, (_, at, reader)) in shape.covariates.iter().enumerate() {
-                    present.push(if let Reader::Text = reader {
-                        match row.get::<String>(*at).map_err(spi)? {
-                            Some(text) => {
-                                texts[position] = text;
-                                None
-                            }
-                            None => Some(Cell::Missing),
-                        }
-                    } else {
-                        Some(reader.number(&row, *at).map_err(spi)?.map_or(Cell::Missing, Cell::Number))
-                    });
-                }
-                let cells: Vec<Cell<'_>> =
-                    present.into_iter().zip(&texts).map(|(cell, text)| cell.unwrap_or(Cell::Text(text))).collect();
-                builder.push_row(id, treated, &cells).map_err(report)?;
-                each(&row).map_err(spi)?;
-            }
-            heartbeat();
-        }
-        match building {
-            Some((_, builder)) => builder.finish().map_err(report),
-            None => Err(invalid("query", "returns nothing")),
-        }
-    })
-}
 
 fn read_options(options: &JsonB) -> Result<MatchOptions, ErrorReport> {
     MatchOptions::from_json(&options.0.to_string()).map_err(report)
@@ -175,7 +30,7 @@ fn jdl_match_controls(
     ErrorReport,
 > {
     let options = read_options(&options)?;
-    let frame = read_frame(query, &[], &[], &mut |_| Ok(()))?;
+    let frame = frame::read(query)?;
     let matching = match_controls(&frame, &options, &heartbeat).map_err(report)?;
     let rows: Vec<_> = if matching.pairs.is_empty() {
         (0..frame.len())
@@ -199,7 +54,7 @@ fn jdl_propensity(
     options: default!(JsonB, "'{}'"),
 ) -> Result<TableIterator<'static, (name!(id, i64), name!(treated, bool), name!(score, f64))>, ErrorReport> {
     let options = read_options(&options)?;
-    let frame = read_frame(query, &[], &[], &mut |_| Ok(()))?;
+    let frame = frame::read(query)?;
     let fit = propensity(&frame, &options, &heartbeat).map_err(report)?;
     warn_of(&fit);
     let rows: Vec<_> = frame
@@ -242,7 +97,7 @@ fn jdl_balance(
     ErrorReport,
 > {
     let options = read_options(&options)?;
-    let frame = read_frame(query, &[], &[], &mut |_| Ok(()))?;
+    let frame = frame::read(query)?;
     let matching = match_controls(&frame, &options, &heartbeat).map_err(report)?;
     let rows: Vec<_> = matching
         .balance
@@ -290,23 +145,40 @@ fn warn_of(fit: &Fit) {
     }
 }
 
+/// What a matching comes to (see jdl_match_controls): counts, effective sample size, who was not matched and why, calipers, the overlap of the
+/// scores, balance at other radii (`caliper_grid`), the propensity model, and the balance table.
+#[pg_extern(stable, strict)]
+fn jdl_match_summary(query: &str, options: default!(JsonB, "'{}'")) -> Result<JsonB, ErrorReport> {
+    let options = read_options(&options)?;
+    let frame = frame::read(query)?;
+    let matching = match_controls(&frame, &options, &heartbeat).map_err(report)?;
+    Ok(JsonB(summary(&frame, &matching)))
+}
+
 /// Matches the candidates of a request, writes its members under pseudonyms, and returns the counts and the balance table.
 #[pg_extern(name = "_jdl_match")]
 fn match_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     let options = read_options(&options)?;
-    let query = format!(
-        "SELECT sentence_id AS id, treated, age, gender, ethnicity, nationality, region, disposal, offence_group, index_year::text AS index_year,
-                previous_sanctions, previous_custody, previous_offences, months_since_last, age_at_first, copas_rate
-         FROM {}._jdl_candidates($1)",
-        extension_schema()?
-    );
-    let frame = read_frame(&query, &[request_id.into()], &[], &mut |_| Ok(()))?;
+    let candidates = format!("{}._jdl_candidates({request_id})", extension_schema()?);
+    let frame = frame::read(&format!(
+        "SELECT sentence_id AS id, treated, age, gender, ethnicity, nationality, region, disposal, offence_group, index_year,
+                previous_sanctions, previous_custody, previous_cautions, previous_community, recent_sanctions, months_since_last, months_since_custody, age_at_first, copas_rate,
+                previous_offences, recent_offences, previous_violence, previous_acquisitive, previous_drugs, previous_same_group,
+                employment, employed_months, benefits, benefit_months, accommodation_need, employment_need, drugs_need, alcohol_need, thinking_need
+         FROM {candidates} WHERE loss IS NULL"
+    ))?;
+    let losses = Spi::get_one::<JsonB>(&format!(
+        "SELECT coalesce(jsonb_object_agg(l.loss, l.events), '{{}}') FROM (SELECT c.loss, count(*) AS events FROM {candidates} c WHERE c.loss IS NOT NULL GROUP BY c.loss) l"
+    ))
+    .map_err(spi)?;
     let matching = match_controls(&frame, &options, &heartbeat).map_err(report)?;
     if let Some(fit) = &matching.fit {
         warn_of(fit);
     }
     write_members(request_id, &frame, &matching)?;
-    Ok(JsonB(summary(&frame, &matching)))
+    let mut summary = summary(&frame, &matching);
+    summary["pool_losses"] = losses.map_or(serde_json::Value::Null, |losses| losses.0);
+    Ok(JsonB(summary))
 }
 
 /// Treated people and the controls that serve them, under fresh random pseudonyms.
@@ -356,15 +228,19 @@ fn summary(frame: &Frame, matching: &Matching) -> serde_json::Value {
         "worst_covariate": worst.map(|row| row.name.clone()),
         "pool_size": matching.control.all,
         "treated_in_model": frame.treated_count(),
-        "not_matched": {
-            "outside_common_support": matching.reasons.outside_common_support,
-            "without_exact_partner": matching.reasons.without_exact_partner,
-            "outside_caliper": matching.reasons.outside_caliper,
-            "partners_taken": matching.reasons.partners_taken,
-        },
+        "not_matched": matching.reasons,
         "calipers": matching.calipers.iter().map(|c| (c.name.clone(), c.width.into())).collect::<serde_json::Map<_, _>>(),
+        "caliper_grid": matching.grid,
+        "overlap": matching.overlap,
         "aliased": matching.fit.iter().flat_map(|fit| fit.aliased().map(str::to_owned)).collect::<Vec<_>>(),
         "penalty": matching.fit.as_ref().and_then(|fit| fit.penalty),
+        "model": matching.fit.as_ref().map(|fit| serde_json::json!({
+            "coefficients": fit.coefficients,
+            "deviance": fit.deviance,
+            "null_deviance": fit.null_deviance,
+            "iterations": fit.iterations,
+            "rows": fit.rows,
+        })),
         "balance_table": matching.balance,
     })
 }

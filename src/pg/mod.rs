@@ -6,6 +6,7 @@
 )]
 
 mod error;
+mod frame;
 mod read;
 
 mod calendar;

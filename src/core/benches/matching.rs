@@ -1,7 +1,7 @@
 //! How long score, matches and balance take, and how near one iteration of the regression is to merely reading the columns.
 //!
 //! `cargo bench -p jdl-core --bench matching`; `JDL_BENCH_ROWS` (default 20,000; about 1 in 100 is treated) and `JDL_BENCH_COLUMNS` (20) set the size,
-//! `RAYON_NUM_THREADS` the threads.
+//! `RAYON_NUM_THREADS` the threads. `JDL_BENCH_CSV` names a file to take the rows from instead: treated as 0 or 1, then the columns, no header.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly")]
 
@@ -38,6 +38,29 @@ fn frame(rows: usize, columns: usize) -> Frame {
     builder.finish().unwrap()
 }
 
+/// The rows of a file of numbers, treated first.
+fn read(path: &str) -> Frame {
+    let text = std::fs::read_to_string(path).unwrap();
+    let columns = text.lines().next().unwrap().split(',').count() - 1;
+    let names: Vec<String> = (1..=columns).map(|column| format!("x{column}")).collect();
+    let kinds: Vec<(&str, Kind)> = names.iter().map(|name| (name.as_str(), Kind::Numeric)).collect();
+    let mut builder = FrameBuilder::new(&kinds).unwrap();
+    for (id, line) in (1..).zip(text.lines()) {
+        let mut fields = line.split(',').map(|field| field.parse::<f64>().unwrap());
+        let treated = fields.next().unwrap() > 0.0;
+        let cells: Vec<Cell<'_>> = fields.map(Cell::Number).collect();
+        builder.push_row(id, treated, &cells).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+/// CPU seconds of this process so far, all threads, in hundredths (Linux): a busy machine stretches the clock, not these.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     let start = Instant::now();
     let result = work();
@@ -46,9 +69,12 @@ fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
 
 fn main() {
     let (rows, columns) = (setting("JDL_BENCH_ROWS", 20_000), setting("JDL_BENCH_COLUMNS", 20));
-    let (made, frame) = seconds(|| frame(rows, columns));
+    let file = std::env::var("JDL_BENCH_CSV");
+    let (made, frame) = seconds(|| file.map_or_else(|_| frame(rows, columns), |path| read(&path)));
     println!(
-        "{rows} rows x {columns} columns, {} treated, {} MB: made in {made:.2} s",
+        "{} rows x {} columns, {} treated, {} MB: made in {made:.2} s",
+        frame.len(),
+        frame.names().count(),
         frame.treated_count(),
         frame.bytes() >> 20
     );
@@ -61,15 +87,18 @@ fn main() {
         }
         std::hint::black_box(lanes)
     };
-    let read = (0..5).map(|_| seconds(sum).0);
-    let read = read.fold(f64::INFINITY, f64::min);
+    let read = (0..5).map(|_| seconds(sum).0).fold(f64::INFINITY, f64::min);
+    println!("one reading of the columns: {:.1} ms, {:.1} GB/s", 1e3 * read, frame.bytes() as f64 / read / 1e9);
     for options in ["{}", r#"{"warm_start": 50000}"#] {
         let parsed = MatchOptions::from_json(options).unwrap();
+        let before = cpu();
         let (time, fit) = seconds(|| propensity(&frame, &parsed, &|| {}).unwrap());
+        let used = cpu() - before;
         let each = time / f64::from(fit.iterations);
         println!(
-            "fit {options}: {time:.3} s, {} iterations, each {:.1} readings of the columns",
+            "fit {options}: {time:.3} s, cpu {used:.2} s, {} iterations, each {:.1} ms or {:.1} readings of the columns",
             fit.iterations,
+            1e3 * each,
             each / read
         );
     }
@@ -80,10 +109,12 @@ fn main() {
         r#"{"method": "radius", "link": "linear.logit", "caliper": 0.2}"#,
     ] {
         let parsed = MatchOptions::from_json(options).unwrap();
+        let before = cpu();
         let (time, matching) = seconds(|| match_controls(&frame, &parsed, &|| {}).unwrap());
+        let used = cpu() - before;
         let worst = matching.worst().and_then(|row| row.matched).map_or(f64::NAN, |side| side.smd.abs());
         println!(
-            "score, matches and balance {options}: {time:.3} s, {} treated matched, worst SMD {worst:.4}",
+            "score, matches and balance {options}: {time:.3} s, cpu {used:.2} s, {} treated matched, worst SMD {worst:.4}",
             matching.treated.matched
         );
     }

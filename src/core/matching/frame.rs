@@ -271,15 +271,24 @@ impl FrameBuilder {
     /// # Errors
     /// A missing or infinite value, or one of the wrong kind: names the column and the record's number (1 for the first row pushed).
     pub fn push_row(&mut self, id: i64, treated: bool, cells: &[Cell<'_>]) -> Result<()> {
-        let row = self.ids.len();
         if cells.len() != self.columns.len() {
-            return Err(Error::invalid("row", format!("record {} must have one value for each column", row + 1)));
+            let rule = format!("record {} must have one value for each column", self.len() + 1);
+            return Err(Error::invalid("row", rule));
         }
+        self.push_row_with(id, treated, |column| cells[column])
+    }
+
+    /// Adds a row whose cells are asked for one by one, each column once from the first to the last.
+    ///
+    /// # Errors
+    /// As [`FrameBuilder::push_row`].
+    pub fn push_row_with<'a>(&mut self, id: i64, treated: bool, cell: impl Fn(usize) -> Cell<'a>) -> Result<()> {
+        let row = self.ids.len();
         if row == u32::MAX as usize {
             return Err(Error::invalid("row", "there are more rows than 32 bits count"));
         }
-        for (at, &cell) in cells.iter().enumerate() {
-            if let Err(error) = self.columns[at].push(row, cell) {
+        for at in 0..self.columns.len() {
+            if let Err(error) = self.columns[at].push(row, cell(at)) {
                 // A refused row leaves nothing behind.
                 self.columns[..at].iter_mut().for_each(|column| column.values.truncate(row));
                 return Err(error);
