@@ -22,7 +22,7 @@ BEGIN
     VALUES (_jdl_take_step.request_id, _jdl_take_step.step, @extschema@._jdl_actor(), _jdl_take_step.options, _jdl_take_step.summary)
     ON CONFLICT ON CONSTRAINT request_step_pkey DO UPDATE SET actor = excluded.actor, taken_at = excluded.taken_at, options = excluded.options, summary = excluded.summary;
     -- A clock that an earlier rejection started stops when the work goes on.
-    UPDATE jdl.request r SET status = _jdl_take_step.status, status_reason = NULL, destroy_on = NULL WHERE r.request_id = _jdl_take_step.request_id AND r.status <> _jdl_take_step.status;
+    UPDATE jdl.request r SET status = _jdl_take_step.status, status_reason = NULL, decided_on = NULL, destroy_on = NULL WHERE r.request_id = _jdl_take_step.request_id AND r.status <> _jdl_take_step.status;
     PERFORM @extschema@._jdl_audit(step, request_id, NULL, NULL, summary);
 END
 $$;

@@ -24,7 +24,7 @@ BEGIN
             RAISE EXCEPTION 'request % cannot be processed: %', request_id, array_to_string(ARRAY(SELECT jsonb_array_elements_text(appraisal -> 'reasons')), '; ')
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                 DETAIL = format('Unless it is mended, its data is destroyed by %s.', coalesce((SELECT r.destroy_on FROM jdl.request r WHERE r.request_id = jdl_link.request_id),
-                    @extschema@.jdl_add_working_days(current_date, @extschema@._jdl_setting_int('decision_working_days')))),
+                    @extschema@.jdl_add_working_days(@extschema@._jdl_today(), @extschema@._jdl_setting_int('decision_working_days')))),
                 HINT = 'jdl_preflight records the decision; more records may be added until then.';
         END IF;
         RAISE NOTICE 'linkage: % submissions', appraisal ->> 'submitted';

@@ -1,7 +1,7 @@
 -- The register: the Police National Computer extract. Loaded by COPY; jdl_register_refresh() derives from it what the steps look up.
 -- The spelling of kinds, outcomes and categories is the extract's own: jdl_restricted.index_event and the outcome step read
 -- them through _jdl_disposal and _jdl_is_proven, so that a new extract needs no rewriting.
-CREATE TABLE jdl_restricted.person (
+CREATE TABLE IF NOT EXISTS jdl_restricted.person (
     person_id bigint PRIMARY KEY,
     pnc_id text,
     cro text,
@@ -17,16 +17,16 @@ CREATE TABLE jdl_restricted.person (
 );
 COMMENT ON TABLE jdl_restricted.person IS 'A person of the register.';
 
-CREATE TABLE jdl_restricted.alias (
+CREATE TABLE IF NOT EXISTS jdl_restricted.alias (
     person_id bigint NOT NULL,
     forename text,
     surname text,
     date_of_birth date
 );
 COMMENT ON TABLE jdl_restricted.alias IS 'Other names and dates of birth that a person of the register has given.';
-CREATE INDEX alias_person ON jdl_restricted.alias (person_id);
+CREATE INDEX IF NOT EXISTS alias_person ON jdl_restricted.alias (person_id);
 
-CREATE TABLE jdl_restricted.sentence (
+CREATE TABLE IF NOT EXISTS jdl_restricted.sentence (
     sentence_id bigint PRIMARY KEY,
     person_id bigint NOT NULL,
     kind text NOT NULL,
@@ -35,9 +35,9 @@ CREATE TABLE jdl_restricted.sentence (
     offence_group text
 );
 COMMENT ON TABLE jdl_restricted.sentence IS 'A sentence or caution: a possible index event. For custody end_date is the release.';
-CREATE INDEX sentence_person ON jdl_restricted.sentence (person_id, start_date);
+CREATE INDEX IF NOT EXISTS sentence_person ON jdl_restricted.sentence (person_id, start_date);
 
-CREATE TABLE jdl_restricted.offence (
+CREATE TABLE IF NOT EXISTS jdl_restricted.offence (
     offence_id bigint PRIMARY KEY,
     person_id bigint NOT NULL,
     offence_date date NOT NULL,
@@ -48,9 +48,9 @@ CREATE TABLE jdl_restricted.offence (
     custodial boolean
 );
 COMMENT ON TABLE jdl_restricted.offence IS 'An offence with its outcome (null while it is pending) and whether it led to custody.';
-CREATE INDEX offence_person ON jdl_restricted.offence (person_id, offence_date);
+CREATE INDEX IF NOT EXISTS offence_person ON jdl_restricted.offence (person_id, offence_date);
 
-CREATE TABLE jdl_restricted.circumstance (
+CREATE TABLE IF NOT EXISTS jdl_restricted.circumstance (
     person_id bigint NOT NULL,
     as_of_date date NOT NULL,
     employed boolean,
@@ -64,7 +64,7 @@ CREATE TABLE jdl_restricted.circumstance (
 );
 COMMENT ON TABLE jdl_restricted.circumstance IS 'Employment, benefits and assessed needs of a person on a date, where another department has supplied them.';
 
-CREATE TABLE jdl.register_version (
+CREATE TABLE IF NOT EXISTS jdl.register_version (
     register_version bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     extracted_on date NOT NULL,
     refreshed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -79,7 +79,7 @@ COMMENT ON TABLE jdl.register_version IS 'The versions of the extract: every res
 COMMENT ON COLUMN jdl.register_version.digest IS 'Order-free digest of the rows, to tell whether two versions hold the same.';
 
 -- Everything that can serve as an index event, with what was known of the person on that day.
-CREATE UNLOGGED TABLE jdl_restricted.index_event (
+CREATE UNLOGGED TABLE IF NOT EXISTS jdl_restricted.index_event (
     sentence_id bigint PRIMARY KEY,
     person_id bigint NOT NULL,
     sentence_start date NOT NULL,
@@ -103,28 +103,28 @@ CREATE UNLOGGED TABLE jdl_restricted.index_event (
 COMMENT ON TABLE jdl_restricted.index_event IS 'Every possible index event (release from custody; start of another sentence; caution) and the covariates as of that day.';
 COMMENT ON COLUMN jdl_restricted.index_event.months_since_last IS 'Whole months since the sanction before; 240 where there was none.';
 COMMENT ON COLUMN jdl_restricted.index_event.copas_rate IS 'ln((1 + previous sanctions) / (10 + age at index - age at first sanction)) (Copas and Marshall 1998, as in OGRS).';
-CREATE INDEX index_event_person ON jdl_restricted.index_event (person_id, index_date);
-CREATE INDEX index_event_year ON jdl_restricted.index_event (index_year, disposal);
+CREATE INDEX IF NOT EXISTS index_event_person ON jdl_restricted.index_event (person_id, index_date);
+CREATE INDEX IF NOT EXISTS index_event_year ON jdl_restricted.index_event (index_year, disposal);
 
 -- Persons whose rows changed since the last refresh.
-CREATE UNLOGGED TABLE jdl_restricted.register_change (
+CREATE UNLOGGED TABLE IF NOT EXISTS jdl_restricted.register_change (
     person_id bigint NOT NULL
 );
 COMMENT ON TABLE jdl_restricted.register_change IS 'Persons whose rows changed since the last jdl_register_refresh(); person 0 stands for "too many to list: rebuild".';
 
-CREATE TRIGGER person_change_insert AFTER INSERT ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER person_change_update AFTER UPDATE ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER person_change_delete AFTER DELETE ON jdl_restricted.person REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER person_change_truncate AFTER TRUNCATE ON jdl_restricted.person FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_insert AFTER INSERT ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_update AFTER UPDATE ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_delete AFTER DELETE ON jdl_restricted.alias REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_truncate AFTER TRUNCATE ON jdl_restricted.alias FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_insert AFTER INSERT ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_update AFTER UPDATE ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_delete AFTER DELETE ON jdl_restricted.sentence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_truncate AFTER TRUNCATE ON jdl_restricted.sentence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_insert AFTER INSERT ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_update AFTER UPDATE ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_delete AFTER DELETE ON jdl_restricted.offence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_truncate AFTER TRUNCATE ON jdl_restricted.offence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_insert AFTER INSERT ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_update AFTER UPDATE ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_delete AFTER DELETE ON jdl_restricted.person REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_truncate AFTER TRUNCATE ON jdl_restricted.person FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_insert AFTER INSERT ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_update AFTER UPDATE ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_delete AFTER DELETE ON jdl_restricted.alias REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_truncate AFTER TRUNCATE ON jdl_restricted.alias FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_insert AFTER INSERT ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_update AFTER UPDATE ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_delete AFTER DELETE ON jdl_restricted.sentence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_truncate AFTER TRUNCATE ON jdl_restricted.sentence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_insert AFTER INSERT ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_update AFTER UPDATE ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_delete AFTER DELETE ON jdl_restricted.offence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_truncate AFTER TRUNCATE ON jdl_restricted.offence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();

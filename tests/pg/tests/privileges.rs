@@ -163,7 +163,7 @@ fn the_inner_functions_are_closed_to_people() {
          WHERE p.proname LIKE '\\_jdl\\_%' AND r.rolname IN ('jdl_intake', 'jdl_analyst', 'jdl_approver', 'jdl_auditor', 'jdl_reader', 'jdl_job')
            AND has_function_privilege(r.oid, p.oid, 'EXECUTE')",
     );
-    assert_eq!(open, ["_jdl_actor", "_jdl_is_superuser", "_jdl_may",]);
+    assert_eq!(open, ["_jdl_actor", "_jdl_holds", "_jdl_is_superuser", "_jdl_may"]);
     let everything = one::<Option<Vec<String>>>(
         &mut lab.admin(),
         "SELECT array_agg(p.oid::regprocedure::text) FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
