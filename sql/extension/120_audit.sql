@@ -78,6 +78,15 @@ CREATE FUNCTION _jdl_audit_digest(previous bytea, event_id bigint, occurred_at t
         event_id::text, (extract(epoch FROM occurred_at) * 1000000)::bigint::text, login::text, actor::text, action, request_id::text, relation, row_count::text, transaction_id, isolation, detail::text]));
 COMMENT ON FUNCTION _jdl_audit_digest(bytea, bigint, timestamptz, name, name, text, bigint, text, bigint, text, text, jsonb) IS 'SHA-256 of an event chained to the digest before it.';
 
+-- Nobody rewrites the trail by a plain statement, a superuser neither; who switches this off leaves a trail that no longer verifies.
+CREATE FUNCTION _jdl_audit_frozen() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'the trail is append-only' USING ERRCODE = 'object_not_in_prerequisite_state';
+END
+$$;
+COMMENT ON FUNCTION _jdl_audit_frozen() IS 'Statement trigger of the trail: refuses to change or remove anything.';
+
 -- Deferred to the commit, so that writers do not queue behind one another while they work. Under a stricter isolation
 -- than read committed the head of the chain may be out of sight: the event is left for the next sealer.
 CREATE FUNCTION _jdl_audit_seal() RETURNS trigger

@@ -53,10 +53,10 @@ BEGIN
                 WHERE @extschema@._jdl_setting('instance') = '"live"' AND r.rolcanlogin AND NOT r.rolsuper AND pg_has_role(r.oid, p.role, 'MEMBER')
                   AND NOT EXISTS (SELECT FROM jdl.access a WHERE a.person = r.rolname AND a.role = p.role AND a.revoked_at IS NULL AND @extschema@._jdl_today() BETWEEN a.starts_on AND a.ends_on)),
                (SELECT count(*) FROM jdl.access)
-        UNION ALL SELECT 'signers', 'Every live grant of access was signed by an approver or superuser who is not its holder',
+        UNION ALL SELECT 'signers', 'Every live grant of access was signed by another person, who may still sign (a login that is gone is not judged)',
                (SELECT array_agg('grant ' || a.access_id) FROM jdl.access a LEFT JOIN pg_roles r ON r.rolname = a.granted_by
                 WHERE a.revoked_at IS NULL AND @extschema@._jdl_today() <= a.ends_on
-                  AND (a.granted_by = a.person OR r.oid IS NULL OR NOT (r.rolsuper OR pg_has_role(r.oid, 'jdl_approver', 'MEMBER')))), (SELECT count(*) FROM jdl.access)
+                  AND (a.granted_by = a.person OR r.oid IS NOT NULL AND NOT (r.rolsuper OR pg_has_role(r.oid, 'jdl_approver', 'MEMBER')))), (SELECT count(*) FROM jdl.access)
         UNION ALL SELECT 'training', 'Nobody whose access is live was trained more than two years ago',
                (SELECT array_agg('grant ' || a.access_id) FROM jdl.access a WHERE a.revoked_at IS NULL AND @extschema@._jdl_today() <= a.ends_on AND a.trained_on < @extschema@._jdl_today() - 731), (SELECT count(*) FROM jdl.access)
         UNION ALL SELECT 'four-eyes', 'No request was approved or released by somebody who opened or analysed it',
@@ -114,8 +114,8 @@ BEGIN
         UNION ALL SELECT 'audit-frozen', 'Nobody may change or remove an entry of the trail',
                (SELECT array_agg(DISTINCT r.rolname::text) FROM pg_roles r, guarded g WHERE g.nspname = 'jdl_audit' AND g.relname IN ('event', 'chain') AND NOT r.rolsuper AND r.rolname NOT IN ('jdl_owner', 'pg_write_all_data')
                 AND (has_table_privilege(r.oid, g.oid, 'UPDATE') OR has_table_privilege(r.oid, g.oid, 'DELETE') OR has_table_privilege(r.oid, g.oid, 'TRUNCATE'))), 2::bigint
-        UNION ALL SELECT 'audit-seal', 'Every event is sealed as it commits',
-               (SELECT array_agg(want) FROM unnest(ARRAY['event_seal']) want WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = 'jdl_audit.event'::regclass AND t.tgname = want AND t.tgenabled = 'A')), (SELECT count(*) FROM jdl_audit.event)
+        UNION ALL SELECT 'audit-seal', 'Every event is sealed as it commits, and neither events nor seals can be changed',
+               (SELECT array_agg(want) FROM unnest(ARRAY['event_seal', 'event_frozen', 'chain_frozen']) want WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid IN ('jdl_audit.event'::regclass, 'jdl_audit.chain'::regclass) AND t.tgname = want AND t.tgenabled = 'A')), (SELECT count(*) FROM jdl_audit.event)
         UNION ALL SELECT 'audit-pending', 'No event has waited longer than a day for its seal',
                (SELECT array_agg('event ' || e.event_id) FROM jdl_audit.pending p JOIN jdl_audit.event e USING (event_id) WHERE e.occurred_at < clock_timestamp() - interval '1 day'), (SELECT count(*) FROM jdl_audit.pending)
         UNION ALL SELECT 'unlogged', 'Identities of requests stand in unlogged partitions only',

@@ -42,7 +42,10 @@ COMMENT ON TABLE jdl_audit.pending IS 'Events that wait to be sealed by the next
 DROP TRIGGER IF EXISTS event_seal ON jdl_audit.event;
 CREATE CONSTRAINT TRIGGER event_seal AFTER INSERT ON jdl_audit.event
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION @extschema@._jdl_audit_seal();
-ALTER TABLE jdl_audit.event ENABLE ALWAYS TRIGGER event_seal;
+CREATE OR REPLACE TRIGGER event_frozen BEFORE UPDATE OR DELETE OR TRUNCATE ON jdl_audit.event FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_audit_frozen();
+CREATE OR REPLACE TRIGGER chain_frozen BEFORE UPDATE OR DELETE OR TRUNCATE ON jdl_audit.chain FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_audit_frozen();
+ALTER TABLE jdl_audit.event ENABLE ALWAYS TRIGGER event_seal, ENABLE ALWAYS TRIGGER event_frozen;
+ALTER TABLE jdl_audit.chain ENABLE ALWAYS TRIGGER chain_frozen;
 
 -- Nobody changes or removes an entry or a seal, the engine neither: it may insert and read.
 ALTER TABLE jdl_audit.event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
