@@ -187,6 +187,10 @@ BEGIN
         INSERT INTO jdl.register_version (extracted_on, persons, sentences, offences, digest)
         VALUES (jdl_register_refresh.extracted_on, n_persons, n_sentences, n_offences, fingerprint) RETURNING register_version.register_version INTO version;
     END IF;
+    -- Where what is derived was emptied, so were the identities of requests.
+    IF everything THEN
+        PERFORM @extschema@._jdl_notice_crash(r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL;
+    END IF;
     PERFORM @extschema@._jdl_audit('register_refresh', NULL, 'jdl.register_version', n_persons, jsonb_build_object('register_version', version, 'rebuilt', everything));
     RETURN QUERY SELECT version, n_persons, n_sentences, n_offences, index_events, everything;
 END

@@ -147,7 +147,7 @@ DECLARE
     usable integer;
     answerable integer;
     expected integer;
-    reasons text[] := '{}';
+    reasons text[] := ARRAY[]::text[];
     known_answer jsonb;
 BEGIN
     SELECT * INTO asked FROM jdl.request r WHERE r.request_id = _jdl_appraise.request_id;

@@ -132,7 +132,7 @@ BEGIN
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on IS NULL AND r.status IN ('rejected', 'released', 'halted', 'withdrawn', 'superseded')), (SELECT count(*) FROM jdl.request)
         UNION ALL SELECT 'certificates', 'Every destroyed request has a certificate that says what it said when it was written',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r LEFT JOIN jdl.destruction d USING (request_id)
-                WHERE r.destroyed_at IS NOT NULL AND (d.certificate ->> 'digest') IS DISTINCT FROM encode(sha256(convert_to((d.certificate - 'digest')::text, 'UTF8')), 'hex')), (SELECT count(*) FROM jdl.destruction)
+                WHERE r.destroyed_at IS NOT NULL AND coalesce(d.certificate ->> 'digest', '') IS DISTINCT FROM encode(sha256(convert_to((d.certificate - 'digest')::text, 'UTF8')), 'hex')), (SELECT count(*) FROM jdl.destruction)
         UNION ALL SELECT 'retention-ran', 'Retention ran within the last 26 hours, if a clock has run as long',
                (SELECT array_agg('last run: ' || coalesce((SELECT max(j.started_at)::text FROM jdl.job_run j), 'never'))
                 WHERE EXISTS (SELECT FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on IS NOT NULL AND (r.released_at < clock_timestamp() - interval '26 hours' OR r.decided_on < @extschema@._jdl_today() - 1))

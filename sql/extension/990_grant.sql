@@ -1,5 +1,7 @@
 -- Owners and rights of every function, last: by default nobody may call anything.
-DO $grants$
+-- A function and not a DO block, because it can fix its search path; it does its work and goes.
+CREATE FUNCTION _jdl_grant() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     code record;
 BEGIN
@@ -28,7 +30,9 @@ BEGIN
         END IF;
     END LOOP;
 END
-$grants$;
+$$;
+SELECT @extschema@._jdl_grant();
+DROP FUNCTION _jdl_grant();
 
 GRANT USAGE ON SCHEMA @extschema@ TO jdl_owner, jdl_engine, jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor, jdl_reader, jdl_job;
 GRANT EXECUTE ON FUNCTION _jdl_audit_attach(regclass, name), _jdl_audit_statement(), _jdl_audit(text, bigint, text, bigint, jsonb) TO jdl_owner;

@@ -51,6 +51,7 @@ const MIGRATIONS: [(&str, &str, &str); 0] = [];
 
 /// Makes the schemas, tables, policies, triggers and views. Asked again, it mends what is missing and leaves the data alone.
 #[pg_extern(name = "jdl_install")]
+#[search_path(pg_catalog, pg_temp)]
 fn install() -> Result<String, ErrorReport> {
     let Some(installed) = installed_version()? else {
         build()?;
@@ -75,8 +76,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Runs the files of `sql/schema`, each of which may be run again.
 fn build() -> Result<(), ErrorReport> {
     let schema = super::read::extension_schema()?;
-    // "already exists, skipping" is no news.
-    Spi::run("SET LOCAL client_min_messages = warning").map_err(spi)?;
+    // "already exists, skipping" is no news. Seals must not be pending where the trail's own tables are altered.
+    Spi::run("SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE").map_err(spi)?;
     for file in SCHEMA {
         Spi::run(&file.replace("@extschema@", &schema)).map_err(spi)?;
     }
@@ -108,6 +109,7 @@ fn installed_version() -> Result<Option<String>, ErrorReport> {
 
 /// Brings the tables to the version of the functions, step by step; run it after `ALTER EXTENSION jdl UPDATE`.
 #[pg_extern(name = "jdl_migrate")]
+#[search_path(pg_catalog, pg_temp)]
 fn migrate() -> Result<String, ErrorReport> {
     let Some(mut version) = installed_version()? else {
         return Err(ErrorReport::new(
