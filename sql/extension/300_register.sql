@@ -34,10 +34,10 @@ BEGIN
             INSERT INTO jdl_restricted.register_change VALUES (0);
             RETURN NULL;
         END IF;
-        INSERT INTO jdl_restricted.register_change SELECT DISTINCT person_id FROM new_rows;
+        INSERT INTO jdl_restricted.register_change (person_id, relation, row_change) SELECT person_id, TG_TABLE_NAME, count(*) FROM new_rows GROUP BY person_id;
     END IF;
     IF TG_OP IN ('UPDATE', 'DELETE') THEN
-        INSERT INTO jdl_restricted.register_change SELECT DISTINCT person_id FROM old_rows;
+        INSERT INTO jdl_restricted.register_change (person_id, relation, row_change) SELECT person_id, TG_TABLE_NAME, -count(*) FROM old_rows GROUP BY person_id;
     END IF;
     RETURN NULL;
 END
@@ -102,7 +102,9 @@ CREATE FUNCTION _jdl_analyse_derived() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     ANALYZE jdl_restricted.index_event (person_id, index_year, disposal);
-    ANALYZE jdl_restricted.linkage_key (key);
+    ANALYZE jdl_restricted.linkage_key (bucket);
+    ANALYZE jdl_restricted.linkage_record (bundle);
+    ANALYZE jdl_restricted.term_frequency (bucket);
     ANALYZE jdl_restricted.sentence (person_id, start_date);
     ANALYZE jdl_restricted.offence (person_id, offence_date);
     ANALYZE jdl_restricted.alias (person_id);
@@ -110,17 +112,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION _jdl_analyse_derived() IS 'Analyses the register and what is derived from it, identifiers left out.';
-
--- A bulk load is quicker without the index of the blocking keys. jdl_owner's, because only the owner of a table may.
-CREATE FUNCTION _jdl_drop_linkage_index() RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'DROP INDEX IF EXISTS jdl_restricted.linkage_key_key';
-COMMENT ON FUNCTION _jdl_drop_linkage_index() IS 'Drops the index of the blocking keys before a rebuild.';
-
-CREATE FUNCTION _jdl_create_linkage_index() RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'CREATE INDEX linkage_key_key ON jdl_restricted.linkage_key (key) INCLUDE (person_id)';
-COMMENT ON FUNCTION _jdl_create_linkage_index() IS 'Creates the index of the blocking keys after a rebuild.';
 
 CREATE FUNCTION _jdl_is_proven(outcome text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -166,15 +157,20 @@ BEGIN
     IF everything THEN
         PERFORM @extschema@._jdl_analyse_derived();
     END IF;
-    PERFORM @extschema@._jdl_build_linkage_keys(changed);
+    PERFORM @extschema@._jdl_build_linkage_index(changed);
     index_events := @extschema@._jdl_build_index_events(changed);
-    DELETE FROM jdl_restricted.register_change WHERE true;
     IF everything THEN
         PERFORM @extschema@._jdl_analyse_derived();
+        SELECT count(*) INTO n_persons FROM jdl_restricted.person;
+        SELECT count(*) INTO n_sentences FROM jdl_restricted.sentence;
+        SELECT count(*) INTO n_offences FROM jdl_restricted.offence;
+    ELSE
+        SELECT previous.persons + coalesce(sum(c.row_change) FILTER (WHERE c.relation = 'person'), 0),
+               previous.sentences + coalesce(sum(c.row_change) FILTER (WHERE c.relation = 'sentence'), 0),
+               previous.offences + coalesce(sum(c.row_change) FILTER (WHERE c.relation = 'offence'), 0)
+        INTO n_persons, n_sentences, n_offences FROM jdl_restricted.register_change c;
     END IF;
-    SELECT count(*) INTO n_persons FROM jdl_restricted.person;
-    SELECT count(*) INTO n_sentences FROM jdl_restricted.sentence;
-    SELECT count(*) INTO n_offences FROM jdl_restricted.offence;
+    DELETE FROM jdl_restricted.register_change WHERE true;
     -- An increment is digested on top of the version before, so that one changed person does not mean reading everybody.
     fingerprint := CASE
         WHEN everything THEN @extschema@._jdl_register_digest(NULL)

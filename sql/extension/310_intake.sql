@@ -67,7 +67,7 @@ DECLARE
     partition text;
     identifier name;
 BEGIN
-    FOREACH parent IN ARRAY ARRAY['submission', 'link', 'index_choice', 'pseudonym'] LOOP
+    FOREACH parent IN ARRAY ARRAY['submission', 'link', 'link_override', 'index_choice', 'pseudonym'] LOOP
         partition := format('jdl_restricted.%I', parent || '_' || request_id);
         -- Made apart and attached, which waits for nobody who reads or writes another request's partition.
         EXECUTE format('CREATE UNLOGGED TABLE %s (LIKE jdl_restricted.%I INCLUDING ALL, CONSTRAINT belongs_to_the_request CHECK (request_id = %s))', partition, parent, request_id);
@@ -90,7 +90,7 @@ CREATE FUNCTION _jdl_drop_partitions(request_id bigint) RETURNS void
 DECLARE
     parent text;
 BEGIN
-    FOREACH parent IN ARRAY ARRAY['submission', 'link', 'index_choice', 'pseudonym'] LOOP
+    FOREACH parent IN ARRAY ARRAY['submission', 'link', 'link_override', 'index_choice', 'pseudonym'] LOOP
         EXECUTE format('DROP TABLE IF EXISTS jdl_restricted.%I', parent || '_' || request_id);
     END LOOP;
 END

@@ -185,11 +185,12 @@ DECLARE
     counts jsonb;
     certificate jsonb;
 BEGIN
-    -- Dropping a partition locks its parent: all four in one order, before a count takes a weaker lock that another destruction waits for.
-    LOCK TABLE ONLY jdl_restricted.submission, ONLY jdl_restricted.link, ONLY jdl_restricted.index_choice, ONLY jdl_restricted.pseudonym IN ACCESS EXCLUSIVE MODE;
+    -- Dropping a partition locks its parent: all in one order, before a count takes a weaker lock that another destruction waits for.
+    LOCK TABLE ONLY jdl_restricted.submission, ONLY jdl_restricted.link, ONLY jdl_restricted.link_override, ONLY jdl_restricted.index_choice, ONLY jdl_restricted.pseudonym IN ACCESS EXCLUSIVE MODE;
     counts := jsonb_build_object(
         'submissions', (SELECT count(*) FROM jdl_restricted.submission s WHERE s.request_id = _jdl_destroy.request_id),
         'links', (SELECT count(*) FROM jdl_restricted.link l WHERE l.request_id = _jdl_destroy.request_id),
+        'link_overrides', (SELECT count(*) FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_destroy.request_id),
         'index_choices', (SELECT count(*) FROM jdl_restricted.index_choice c WHERE c.request_id = _jdl_destroy.request_id),
         'pseudonyms', (SELECT count(*) FROM jdl_restricted.pseudonym p WHERE p.request_id = _jdl_destroy.request_id));
     PERFORM @extschema@._jdl_drop_partitions(request_id);

@@ -107,7 +107,7 @@ BEGIN
         UNION ALL SELECT 'leakproof', 'No function of jdl claims to be leakproof',
                (SELECT array_agg(name) FROM code WHERE proleakproof), (SELECT count(*) FROM code)
         UNION ALL SELECT 'audit-triggers', 'Every audited table and partition has its four statement triggers, always enabled',
-               (SELECT array_agg(g.name) FROM guarded g WHERE g.nspname <> 'jdl_audit' AND g.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'term_frequency', 'institution_postcode')
+               (SELECT array_agg(g.name) FROM guarded g WHERE g.nspname <> 'jdl_audit' AND g.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'linkage_index', 'term_frequency', 'institution_postcode')
                 AND 4 <> (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = g.oid AND t.tgname LIKE 'audit\_%' AND t.tgenabled = 'A')), (SELECT count(*) FROM guarded)
         UNION ALL SELECT 'audit-chain', 'The trail is intact',
                (SELECT array_agg('position ' || v.first_bad) FROM @extschema@.jdl_audit_verify() v WHERE NOT v.intact), (SELECT count(*) FROM jdl_audit.chain)
@@ -127,7 +127,7 @@ BEGIN
         UNION ALL SELECT 'overdue', 'Nothing that was due for destruction is still there',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on < @extschema@._jdl_today() AND @extschema@._jdl_held_until(r.request_id) IS NULL), (SELECT count(*) FROM jdl.request WHERE destroy_on IS NOT NULL)
         UNION ALL SELECT 'leftovers', 'No partition of a destroyed request is left',
-               (SELECT array_agg(g.name) FROM guarded g JOIN jdl.request r ON g.relname ~ ('^(submission|link|index_choice|pseudonym)_' || r.request_id || '$') WHERE r.destroyed_at IS NOT NULL), (SELECT count(*) FROM jdl.destruction)
+               (SELECT array_agg(g.name) FROM guarded g JOIN jdl.request r ON g.relname ~ ('^(submission|link|link_override|index_choice|pseudonym)_' || r.request_id || '$') WHERE r.destroyed_at IS NOT NULL), (SELECT count(*) FROM jdl.destruction)
         UNION ALL SELECT 'clock', 'Every request that ended has a date of destruction',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on IS NULL AND r.status IN ('rejected', 'released', 'halted', 'withdrawn', 'superseded')), (SELECT count(*) FROM jdl.request)
         UNION ALL SELECT 'certificates', 'Every destroyed request has a certificate that says what it said when it was written',

@@ -13,7 +13,7 @@ BEGIN
                       WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', code.signature);
-        IF code.proname IN ('_jdl_make_partitions', '_jdl_drop_partitions', '_jdl_analyse_derived', '_jdl_drop_linkage_index', '_jdl_create_linkage_index') THEN
+        IF code.proname IN ('_jdl_make_partitions', '_jdl_drop_partitions', '_jdl_analyse_derived') THEN
             EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO jdl_owner', code.signature);
         ELSIF code.prosecdef THEN
             EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO jdl_engine', code.signature);
@@ -39,6 +39,9 @@ GRANT EXECUTE ON FUNCTION _jdl_audit_attach(regclass, name), _jdl_audit_statemen
 GRANT EXECUTE ON FUNCTION jdl_open_request(text, text, text, jsonb, jsonb) TO jdl_intake;
 GRANT EXECUTE ON FUNCTION jdl_validate(bigint), jdl_preflight(bigint) TO jdl_intake, jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_link(bigint, jsonb), jdl_match(bigint, jsonb), jdl_analyse(bigint) TO jdl_analyst;
+GRANT EXECUTE ON FUNCTION jdl_explain_link(bigint, integer), jdl_link_weights(bigint, double precision), jdl_link_reasons(bigint), jdl_link_identifiers(bigint) TO jdl_analyst, jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_override_link(bigint, integer, text, text, bigint) TO jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_train_linkage(bigint[], jsonb), jdl_register_identifiers() TO jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_report(bigint), jdl_report_text(bigint), jdl_report_html(bigint), jdl_check_claim(bigint, text) TO jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_approve(bigint), jdl_release(bigint), jdl_reject(bigint, text), jdl_withdraw(bigint, text), jdl_supersede(bigint, bigint, text) TO jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_halt(bigint, text) TO jdl_analyst, jdl_approver;

@@ -21,6 +21,7 @@ INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('index_window_days', '183', 'An intervention that starts up to so many days after release still belongs to that custodial sentence.'),
     ('link_probability', '0.99', 'Posterior probability from which a link is accepted.'),
     ('suspect_probability', '0.5', 'Posterior probability from which a candidate that is not accepted is called suspect.'),
+    ('linkage_model', '1', 'The version of jdl.linkage_model that links where a request names none.'),
     ('default_design', '{"method": "nearest", "distance": "glm", "link": "linear.logit", "ratio": 5, "caliper": 0.2}', 'The matching design of a request that names none (MatchIt''s argument names).'),
     ('smallest_cell', '10', 'Counts below this are not published, nor rates whose numerator or complement is below it.'),
     ('rate_decimals', '1', 'Decimals of a printed percentage.'),

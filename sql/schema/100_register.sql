@@ -108,9 +108,12 @@ CREATE INDEX IF NOT EXISTS index_event_year ON jdl_restricted.index_event (index
 
 -- Persons whose rows changed since the last refresh.
 CREATE UNLOGGED TABLE IF NOT EXISTS jdl_restricted.register_change (
-    person_id bigint NOT NULL
+    person_id bigint NOT NULL,
+    relation name,
+    row_change bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE jdl_restricted.register_change IS 'Persons whose rows changed since the last jdl_register_refresh(); person 0 stands for "too many to list: rebuild".';
+COMMENT ON COLUMN jdl_restricted.register_change.row_change IS 'Rows of the relation that the person gained or (negative) lost, so that a refresh need not count the whole register.';
 
 CREATE OR REPLACE TRIGGER person_change_insert AFTER INSERT ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
 CREATE OR REPLACE TRIGGER person_change_update AFTER UPDATE ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();

@@ -31,6 +31,21 @@ CREATE TABLE IF NOT EXISTS jdl_restricted.link (
 ) PARTITION BY LIST (request_id);
 COMMENT ON TABLE jdl_restricted.link IS 'The link of each submission to a person of the register, its match weight (log2) and posterior probability.';
 
+-- What an approver has decided over the evidence. It names a person, so it is destroyed with the link.
+CREATE TABLE IF NOT EXISTS jdl_restricted.link_override (
+    request_id bigint NOT NULL,
+    record_no integer NOT NULL,
+    person_id bigint NOT NULL,
+    force text NOT NULL CHECK (force IN ('link', 'non_link')),
+    reason text NOT NULL,
+    decided_by name NOT NULL,
+    decided_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (request_id, record_no, person_id)
+) PARTITION BY LIST (request_id);
+COMMENT ON TABLE jdl_restricted.link_override IS 'Links and non-links that an approver forced, by whom and why.';
+CREATE UNIQUE INDEX IF NOT EXISTS link_override_one_person ON jdl_restricted.link_override (request_id, record_no) WHERE force = 'link';
+CREATE UNIQUE INDEX IF NOT EXISTS link_override_one_record ON jdl_restricted.link_override (request_id, person_id) WHERE force = 'link';
+
 -- The bridge between people and the analysis rows; dropped at destruction, so that nothing left joins a row to a person.
 CREATE TABLE IF NOT EXISTS jdl_restricted.pseudonym (
     request_id bigint NOT NULL,

@@ -18,7 +18,7 @@ BEGIN
             END IF;
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON %s TO jdl_engine', relation.name);
             -- Derived tables and the change list are rebuilt from audited ones; their own statements would only be noise.
-            IF relation.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'term_frequency', 'institution_postcode') THEN
+            IF relation.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'linkage_index', 'term_frequency', 'institution_postcode') THEN
                 PERFORM @extschema@._jdl_audit_attach(relation.oid::regclass, (SELECT attname FROM pg_attribute WHERE attrelid = relation.oid AND attname = 'request_id'));
             END IF;
         END IF;
@@ -83,6 +83,9 @@ DROP POLICY IF EXISTS bank_holiday_dba_all ON jdl.bank_holiday;
 CREATE POLICY bank_holiday_dba_all ON jdl.bank_holiday TO jdl_dba USING ((SELECT @extschema@._jdl_holds('jdl_dba')));
 DROP POLICY IF EXISTS register_version_select ON jdl.register_version;
 CREATE POLICY register_version_select ON jdl.register_version FOR SELECT TO jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_intake', 'jdl_analyst', 'jdl_approver', 'jdl_dba', 'jdl_auditor')));
+DROP POLICY IF EXISTS linkage_model_select ON jdl.linkage_model;
+CREATE POLICY linkage_model_select ON jdl.linkage_model FOR SELECT TO jdl_analyst, jdl_approver, jdl_dba, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_analyst', 'jdl_approver', 'jdl_dba', 'jdl_auditor')));
+GRANT SELECT ON jdl.linkage_model TO jdl_analyst, jdl_approver, jdl_dba, jdl_auditor;
 DROP POLICY IF EXISTS destruction_select ON jdl.destruction;
 CREATE POLICY destruction_select ON jdl.destruction FOR SELECT TO jdl_approver, jdl_dba, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_approver', 'jdl_dba', 'jdl_auditor')));
 DROP POLICY IF EXISTS job_run_select ON jdl.job_run;

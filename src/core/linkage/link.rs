@@ -132,6 +132,33 @@ pub fn link(
     Ok(LinkOutcome { records, summary, model, training })
 }
 
+/// Tells candidates that can matter from the many that only share a blocking key, so that a caller who reads records in portions keeps
+/// but few of them: [`link`] gives the same outcome for the candidates kept as for all.
+pub struct Screen<'a> {
+    prepared: Vec<Prepared<'a>>,
+    weights: Weights,
+}
+
+impl<'a> Screen<'a> {
+    /// A screen for these submissions.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a bad model.
+    pub fn new(
+        submissions: &'a [SubmittedPerson<'a>],
+        frequencies: &'a TermFrequencies,
+        model: &Model,
+    ) -> Result<Self> {
+        let prepared = submissions.par_iter().map(|person| Prepared::new(person, frequencies)).collect();
+        Ok(Self { prepared, weights: model.check()? })
+    }
+
+    /// Can `person` matter to the submission at this position?
+    pub fn keeps(&self, submission: usize, person: &RegisterPerson<'_>) -> bool {
+        Scored::evidence(&self.prepared[submission], person, &self.weights).is_some()
+    }
+}
+
 /// Compares one pair, for an explanation ([`super::waterfall`]) or a test.
 ///
 /// # Errors
@@ -208,17 +235,20 @@ fn score_all(
 impl Scored {
     /// A pair, unless it is negligible; one that agrees on an identifier is kept for the conflict check.
     fn new(prepared: &Prepared<'_>, person: u32, register: &[RegisterPerson<'_>], weights: &Weights) -> Option<Self> {
-        let persons = prepared.frequencies.persons;
-        let evidence = compare(prepared, &register[person as usize], weights);
+        let evidence = Self::evidence(prepared, &register[person as usize], weights)?;
+        let mut pair = Self { person, evidence, weight: PairWeight::NONE, odds: 0.0 };
+        pair.weigh(weights, prepared.frequencies.persons);
+        Some(pair)
+    }
+
+    /// The evidence of a pair, unless it is negligible.
+    fn evidence(prepared: &Prepared<'_>, person: &RegisterPerson<'_>, weights: &Weights) -> Option<Evidence> {
+        let evidence = compare(prepared, person, weights);
         let holds_identifier = evidence.level(Comparison::PncId) == levels::ID_EXACT
             || evidence.level(Comparison::Cro) == levels::ID_EXACT;
         // Relatives only take weight off, so most strangers end here.
-        if weights.prior(persons) + weights.total(&evidence) <= NEGLIGIBLE_LOG2_ODDS && !holds_identifier {
-            return None;
-        }
-        let mut pair = Self { person, evidence, weight: PairWeight::NONE, odds: 0.0 };
-        pair.weigh(weights, persons);
-        Some(pair)
+        let weight = weights.prior(prepared.frequencies.persons) + weights.total(&evidence);
+        (weight > NEGLIGIBLE_LOG2_ODDS || holds_identifier).then_some(evidence)
     }
 
     fn weigh(&mut self, weights: &Weights, persons: u64) {

@@ -16,6 +16,8 @@
 //! What does this room not do? It standardises no value (that is `crate::identity`) and reads no table.
 
 mod blocking;
+mod bucket;
+mod bundle;
 mod cohort;
 mod comparison;
 mod decision;
@@ -33,13 +35,15 @@ mod relative;
 mod standard;
 
 pub use blocking::{BlockIndex, BlockPolicy, BlockingKey, BlockingRule, register_keys, submission_keys};
+pub use bucket::{Bucket, Buckets};
+pub use bundle::{bundle_of, read_bundle, write_bundle};
 pub use comparison::{COMPARISONS, Comparison, Evidence, LevelSpec, MAX_LEVELS, MISSING};
 pub use decision::{Reason, Status, Thresholds};
 pub use em::{TrainingOptions, TrainingRecord, estimate};
 pub use explain::{Bar, waterfall};
 pub use frequency::{Term, TermFrequencies, register_terms, submission_terms};
 pub use key::KEY_VERSION;
-pub use link::{LinkInput, LinkOptions, compare_pair, link, train};
+pub use link::{LinkInput, LinkOptions, Screen, compare_pair, link, train};
 pub use model::{ComparisonParameters, LevelParameters, MODEL_VERSION, Model, PairWeight, Weights};
 pub use outcome::{LinkOutcome, LinkRecord, LinkSummary};
 pub use overrides::{Force, Override};

@@ -390,7 +390,7 @@ fn cancelling_a_large_register_leaves_no_person_and_no_version() {
     let left: i64 = one(
         &mut lab.admin(),
         "SELECT (SELECT count(*) FROM jdl_restricted.person) + (SELECT count(*) FROM jdl_restricted.sentence) + (SELECT count(*) FROM jdl_restricted.offence)
-              + (SELECT count(*) FROM jdl_restricted.index_event) + (SELECT count(*) FROM jdl_restricted.linkage_key) + (SELECT count(*) FROM jdl.register_version)",
+              + (SELECT count(*) FROM jdl_restricted.index_event) + (SELECT count(*) FROM jdl_restricted.linkage_record) + (SELECT count(*) FROM jdl.register_version)",
     );
     assert_eq!(left, 0);
     // And nothing stands in the way of the next one.

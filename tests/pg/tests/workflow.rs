@@ -20,7 +20,7 @@ fn status(lab: &Lab, request: i64) -> String {
 /// Rows of identities of a request, and the tables that hold them.
 fn identities(lab: &Lab, request: i64) -> (i64, i64) {
     let mut admin = lab.admin();
-    let rows = ["submission", "link", "index_choice", "pseudonym"]
+    let rows = ["submission", "link", "link_override", "index_choice", "pseudonym"]
         .iter()
         .map(|table| {
             let sql = format!("SELECT count(*) FROM jdl_restricted.{table} WHERE request_id = {request}");
@@ -28,7 +28,7 @@ fn identities(lab: &Lab, request: i64) -> (i64, i64) {
         })
         .sum();
     let partitions = format!(
-        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^(submission|link|index_choice|pseudonym)_{request}$'"
+        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^(submission|link|link_override|index_choice|pseudonym)_{request}$'"
     );
     (rows, one(&mut admin, &partitions))
 }
@@ -120,10 +120,10 @@ fn a_request_goes_from_opening_to_destruction() {
 
     let files: Vec<String> = one(
         &mut lab.admin(),
-        "SELECT array_agg(pg_relation_filepath(c.oid)) FROM pg_class c WHERE relname ~ '^(submission|link|index_choice|pseudonym)_[0-9]+$'",
+        "SELECT array_agg(pg_relation_filepath(c.oid)) FROM pg_class c WHERE relname ~ '^(submission|link|link_override|index_choice|pseudonym)_[0-9]+$'",
     );
     let (rows, partitions) = identities(&lab, request);
-    assert_eq!((partitions, files.len()), (4, 4));
+    assert_eq!((partitions, files.len()), (5, 5));
     let certificate: Value = one(&mut bob, &format!("SELECT jdl_destroy({request})"));
     println!("certificate: {certificate:#}");
     let destroyed: i64 = certificate["rows"].as_object().unwrap().values().map(|n| n.as_i64().unwrap()).sum();
@@ -227,7 +227,7 @@ fn retention_destroys_what_is_due_once_and_nothing_else() {
     assert_eq!(run("jdl_job"), (1, 0));
     assert_eq!(run("jdl_job"), (0, 0), "idempotent");
     assert_eq!(run("dan"), (0, 0), "idempotent");
-    assert_eq!((identities(&lab, due), identities(&lab, kept)), ((0, 0), (1, 4)));
+    assert_eq!((identities(&lab, due), identities(&lab, kept)), ((0, 0), (1, 5)));
     assert_eq!((status(&lab, due), status(&lab, kept)), ("destroyed".to_owned(), "rejected".to_owned()));
     let certificates: i64 = one(&mut lab.connect("aud"), "SELECT count(*) FROM jdl.destruction");
     assert_eq!(certificates, 1);

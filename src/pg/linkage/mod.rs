@@ -1,0 +1,244 @@
+//! Linkage: which person of the register is each submission? Training of the model, and why a link got its weight.
+
+mod index;
+
+use jdl_core::identity::record::SubmittedRecord;
+use jdl_core::linkage::{
+    BlockPolicy, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission,
+    SubmittedPerson, TermFrequencies, TrainingOptions, compare_pair, link, train, waterfall,
+};
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::error::{invalid, missing, report, spi};
+use super::read::{heartbeat, pnc_pivot, submissions};
+
+/// What `jdl_link` and `jdl_train_linkage` can be told. The workflow's functions fill in the settings.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    link_probability: f64,
+    suspect_probability: f64,
+    max_block_size: usize,
+    model: Model,
+    train: bool,
+    overrides: Vec<RecordOverride>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let LinkOptions { thresholds, .. } = LinkOptions::default();
+        Self {
+            link_probability: thresholds.link,
+            suspect_probability: thresholds.suspect,
+            max_block_size: BlockPolicy::default().max_block,
+            model: Model::default(),
+            train: false,
+            overrides: Vec::new(),
+        }
+    }
+}
+
+/// An approver's decision, by record number.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordOverride {
+    record_no: i32,
+    person_id: i64,
+    force: jdl_core::linkage::Force,
+}
+
+impl Options {
+    fn read(options: JsonB) -> Result<Self, ErrorReport> {
+        // One by one, so that the message names the option.
+        for name in ["link_probability", "suspect_probability", "max_block_size"] {
+            if options.0.get(name).is_some_and(|value| !value.is_number()) {
+                return Err(invalid(name, "must be a number"));
+            }
+        }
+        if options.0.get("train").is_some_and(|value| !value.is_boolean()) {
+            return Err(invalid("train", "must be true or false"));
+        }
+        if options.0.get("max_block_size").is_some_and(|value| !matches!(value.as_u64(), Some(1..=100_000))) {
+            return Err(invalid("max_block_size", "must be a whole number between 1 and 100000"));
+        }
+        serde_json::from_value(options.0)
+            .map_err(|_| invalid("model", "is not a linkage model of this version; train it again"))
+    }
+
+    fn policy(&self) -> BlockPolicy {
+        let default = BlockPolicy::default();
+        BlockPolicy {
+            max_block: self.max_block_size,
+            max_last_resort: default.max_last_resort.max(self.max_block_size),
+        }
+    }
+}
+
+/// The submissions of a request, standardised.
+struct Cohort {
+    record_numbers: Vec<i32>,
+    people: Vec<StandardSubmission>,
+}
+
+impl Cohort {
+    fn read(request_id: i64) -> Result<Self, ErrorReport> {
+        let (record_numbers, texts) = submissions(request_id)?;
+        let (institutions, pivot) = (index::institutions()?, pnc_pivot()?);
+        let people = texts
+            .par_iter()
+            .map(|text| StandardSubmission::new(&SubmittedRecord::read(text, pivot), &institutions))
+            .collect();
+        Ok(Self { record_numbers, people })
+    }
+
+    fn submitted(&self) -> Vec<SubmittedPerson<'_>> {
+        self.people.iter().map(StandardSubmission::record).collect()
+    }
+}
+
+/// The candidates that can matter to some submissions, and the register's counts of their values.
+struct Candidates {
+    frequencies: TermFrequencies,
+    screened: index::Screened,
+}
+
+impl Candidates {
+    fn find(submitted: &[SubmittedPerson<'_>], model: &Model, policy: BlockPolicy) -> Result<Self, ErrorReport> {
+        let frequencies = index::term_frequencies(submitted)?;
+        let pairs = index::candidates(submitted, policy)?;
+        let screen = Screen::new(submitted, &frequencies, model).map_err(report)?;
+        let screened = index::screened_records(&pairs, |submission, person| screen.keeps(submission, person))?;
+        Ok(Self { frequencies, screened })
+    }
+
+    /// The register persons, and for each of so many submissions its candidates as positions in them.
+    fn register(&self, submissions: usize) -> Result<(Vec<RegisterPerson<'_>>, Vec<Vec<u32>>), ErrorReport> {
+        let mut candidates = vec![Vec::new(); submissions];
+        let mut register = Vec::with_capacity(self.screened.records.len());
+        for (at, kept) in self.screened.records.iter().enumerate() {
+            register.push(RegisterPerson::from_bytes(&kept.record).map_err(report)?);
+            kept.submissions.iter().for_each(|&s| candidates[s as usize].push(at as u32));
+        }
+        Ok((register, candidates))
+    }
+}
+
+/// The shipped model.
+#[pg_extern(immutable, parallel_safe, name = "_jdl_default_linkage_model")]
+fn default_model() -> Result<JsonB, ErrorReport> {
+    to_json(&Model::default())
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<JsonB, ErrorReport> {
+    serde_json::to_value(value).map(JsonB).map_err(|_| missing("a result of linkage"))
+}
+
+/// Links the submissions of a request and returns the counts.
+#[pg_extern(name = "_jdl_link")]
+fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
+    let options = Options::read(options)?;
+    let cohort = Cohort::read(request_id)?;
+    let submitted = cohort.submitted();
+    let mut link_options = LinkOptions::default();
+    link_options.thresholds.link = options.link_probability;
+    link_options.thresholds.suspect = options.suspect_probability;
+    link_options.training = options.train.then(TrainingOptions::default);
+    for forced in &options.overrides {
+        let submission = cohort
+            .record_numbers
+            .binary_search(&forced.record_no)
+            .map_err(|_| invalid("record_no", "is not a record of this request"))?;
+        link_options.overrides.push(Override { submission, person_id: forced.person_id, force: forced.force });
+    }
+
+    let found = Candidates::find(&submitted, &options.model, options.policy())?;
+    let (register, candidates) = found.register(submitted.len())?;
+    let input = LinkInput {
+        submissions: &submitted,
+        register: &register,
+        candidates: &candidates,
+        frequencies: &found.frequencies,
+    };
+    let outcome = link(&input, &options.model, &link_options, &heartbeat).map_err(report)?;
+    write_links(request_id, &cohort.record_numbers, &outcome)?;
+    let mut summary = to_json(&outcome.summary)?;
+    summary.0["candidates"] = found.screened.read.into();
+    if let Some(training) = &outcome.training {
+        summary.0["training"] = to_json(training)?.0;
+        summary.0["model"] = to_json(&outcome.model)?.0;
+    }
+    Ok(summary)
+}
+
+/// Re-estimates a model from the submissions of these requests: the model and what the training saw.
+#[pg_extern(name = "_jdl_train_linkage")]
+fn train_linkage(request_ids: Vec<i64>, model: JsonB, training: JsonB) -> Result<JsonB, ErrorReport> {
+    let model: Model = serde_json::from_value(model.0)
+        .map_err(|_| invalid("model", "is not a linkage model of this version; train it again"))?;
+    let training: TrainingOptions = serde_json::from_value(training.0)
+        .map_err(|_| invalid("options", "prior_pairs, tolerance and max_iterations must be numbers"))?;
+    let cohorts = request_ids.into_iter().map(Cohort::read).collect::<Result<Vec<_>, _>>()?;
+    let submitted: Vec<SubmittedPerson<'_>> = cohorts.iter().flat_map(Cohort::submitted).collect();
+    let found = Candidates::find(&submitted, &model, BlockPolicy::default())?;
+    let (register, candidates) = found.register(submitted.len())?;
+    let input = LinkInput {
+        submissions: &submitted,
+        register: &register,
+        candidates: &candidates,
+        frequencies: &found.frequencies,
+    };
+    let (model, record) = train(&input, &model, &training, &heartbeat).map_err(report)?;
+    Ok(JsonB(serde_json::json!({ "model": to_json(&model)?.0, "training": to_json(&record)?.0 })))
+}
+
+/// Why a submission and a person of the register got their match weight: Splink's waterfall, in levels, never in values.
+#[pg_extern(name = "_jdl_explain_link")]
+fn explain_link(
+    request_id: i64,
+    record_no: i32,
+    person_id: i64,
+    model: JsonB,
+) -> Result<
+    TableIterator<'static, (name!(comparison, String), name!(level, String), name!(match_weight, f64))>,
+    ErrorReport,
+> {
+    let model: Model = serde_json::from_value(model.0)
+        .map_err(|_| invalid("model", "is not a linkage model of this version; train it again"))?;
+    let cohort = Cohort::read(request_id)?;
+    let at = cohort
+        .record_numbers
+        .binary_search(&record_no)
+        .map_err(|_| invalid("record_no", "is not a record of this request"))?;
+    let submitted = [cohort.people[at].record()];
+    let frequencies = index::term_frequencies(&submitted)?;
+    let screened = index::screened_records(&[(person_id, 0)], |_, _| true)?;
+    let kept = screened.records.first().ok_or_else(|| missing("the register's record of that person"))?;
+    let person = RegisterPerson::from_bytes(&kept.record).map_err(report)?;
+    let evidence = compare_pair(&submitted[0], &person, &model, &frequencies).map_err(report)?;
+    let bars = waterfall(&model.check().map_err(report)?, &evidence, frequencies.persons);
+    let rows: Vec<_> =
+        bars.into_iter().map(|bar| (bar.comparison.to_owned(), bar.level.to_owned(), bar.match_weight)).collect();
+    Ok(TableIterator::new(rows))
+}
+
+fn write_links(request_id: i64, record_numbers: &[i32], outcome: &LinkOutcome) -> Result<(), ErrorReport> {
+    let records = &outcome.records;
+    Spi::run_with_args(
+        "INSERT INTO jdl_restricted.link (request_id, record_no, person_id, status, reason, match_weight, match_probability)
+         SELECT $1, l.* FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::text[], $6::float8[], $7::float8[]) AS l",
+        &[
+            request_id.into(),
+            record_numbers.to_vec().into(),
+            records.iter().map(|r| r.person_id).collect::<Vec<_>>().into(),
+            records.iter().map(|r| r.status.name().to_owned()).collect::<Vec<_>>().into(),
+            records.iter().map(|r| r.reason.map(|reason| reason.name().to_owned())).collect::<Vec<_>>().into(),
+            records.iter().map(|r| r.match_weight).collect::<Vec<_>>().into(),
+            records.iter().map(|r| r.match_probability).collect::<Vec<_>>().into(),
+        ],
+    )
+    .map_err(spi)
+}
