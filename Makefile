@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help setup demo demo-stop demo-remove test bench package clean
+.PHONY: help setup demo demo-stop demo-remove test bench crash soak package clean
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -23,8 +23,15 @@ demo-remove: ## stop the demo's cluster and delete it
 test: ## format, lints, every test: core, in-database, end to end
 	@scripts/test
 
-bench: ## rows per second of each stage (SIZES="50000 500000"), criterion benchmarks of the core
+bench: ## rows per second of each stage (SIZES="50000 500000"), what the trail costs, criterion benchmarks of the core
 	@scripts/bench
+	@scripts/bench-audit
+
+crash: ## kill the server at random moments while requests go through the line (ROUNDS=50)
+	@scripts/crash
+
+soak: ## many sessions take requests through the whole line at once (SESSIONS=20 SECONDS_LONG=600)
+	@scripts/soak
 
 package: ## the files that `CREATE EXTENSION` needs, in target/package, under the server's own paths
 	@scripts/package

@@ -27,9 +27,13 @@ log_error_verbosity = terse
 log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
 CONF
+    local library libraries=()
+    for library in pg_cron pgaudit; do
+      if [ -e "$("$SERVER_PG_CONFIG" --pkglibdir)/$library.so" ]; then libraries+=("$library"); fi
+    done
+    printf "shared_preload_libraries = '%s'\n" "$(IFS=,; echo "${libraries[*]}")" >>"$dir/data/postgresql.conf"
     if [ -e "$("$SERVER_PG_CONFIG" --pkglibdir)/pg_cron.so" ]; then
       cat >>"$dir/data/postgresql.conf" <<CONF
-shared_preload_libraries = 'pg_cron'
 cron.database_name = 'jdl'
 cron.use_background_workers = on
 CONF

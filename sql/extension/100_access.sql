@@ -22,8 +22,51 @@ CREATE FUNCTION _jdl_is_superuser() RETURNS boolean
     END;
 COMMENT ON FUNCTION _jdl_is_superuser() IS 'Whether the acting person is a superuser (who can do everything anyway).';
 
--- Whether the acting person holds one of the roles and, for an analyst, is assigned to the request today; an intake officer
--- has to do with the requests that they opened or were given.
+-- The day on which access and retention are judged: the lab's, whatever time zone a session has set, and the clock's, however long
+-- ago its transaction began.
+CREATE FUNCTION _jdl_today() RETURNS date
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    RETURN (clock_timestamp() AT TIME ZONE 'Europe/London')::date;
+COMMENT ON FUNCTION _jdl_today() IS 'Today in London.';
+
+-- Whether another person has signed off that this one holds the role: everywhere (request_id null) or for the request. Where that
+-- has never been asked of anybody, on an instance that is not marked live, being a member of the group is enough: a new lab has to
+-- begin somewhere. An analyst is always signed off, request by request. Nobody who was signed off once goes on when it ends.
+CREATE FUNCTION _jdl_signed_off(person name, role name, request_id bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM jdl.access a
+        WHERE a.person = _jdl_signed_off.person AND a.role = _jdl_signed_off.role AND (a.request_id IS NULL OR a.request_id = _jdl_signed_off.request_id)
+          AND a.revoked_at IS NULL AND @extschema@._jdl_today() BETWEEN a.starts_on AND a.ends_on
+    ) OR (role <> 'jdl_analyst' AND @extschema@._jdl_setting('instance') <> '"live"'
+          AND NOT EXISTS (SELECT FROM jdl.access a WHERE a.person = _jdl_signed_off.person AND a.role = _jdl_signed_off.role AND a.request_id IS NULL));
+END
+$$;
+COMMENT ON FUNCTION _jdl_signed_off(name, name, bigint) IS 'Whether the person is signed off for the role today, everywhere or for the request.';
+
+-- Whether the acting person holds one of the roles today: a member of the group, and signed off. Row policies and functions ask it.
+-- jdl_job is a machine's account and needs nobody's signature.
+CREATE FUNCTION _jdl_holds(VARIADIC roles name[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    actor name := @extschema@._jdl_actor();
+    role_name name;
+BEGIN
+    FOREACH role_name IN ARRAY roles LOOP
+        CONTINUE WHEN NOT pg_has_role(actor, role_name, 'MEMBER');
+        IF role_name = 'jdl_job' OR @extschema@._jdl_is_superuser() OR @extschema@._jdl_signed_off(actor, role_name, NULL)
+           OR role_name = 'jdl_analyst' AND cardinality(@extschema@.jdl_my_requests()) > 0 THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END
+$$;
+COMMENT ON FUNCTION _jdl_holds(name[]) IS 'Whether the acting person is a member of one of the roles and signed off for it today.';
+
+-- Whether the acting person may do to the request what one of the roles may; an intake officer has to do with the requests that
+-- they opened or were given.
 CREATE FUNCTION _jdl_may(request_id bigint, VARIADIC roles name[]) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -32,24 +75,45 @@ DECLARE
 BEGIN
     FOREACH role_name IN ARRAY roles LOOP
         CONTINUE WHEN NOT pg_has_role(actor, role_name, 'MEMBER');
-        IF role_name NOT IN ('jdl_analyst', 'jdl_intake') OR @extschema@._jdl_is_superuser() THEN
+        IF role_name = 'jdl_job' OR @extschema@._jdl_is_superuser() THEN
             RETURN true;
-        END IF;
-        IF role_name = 'jdl_intake' AND EXISTS (SELECT FROM jdl.request WHERE request.request_id = _jdl_may.request_id AND request.opened_by = actor) THEN
-            RETURN true;
-        END IF;
-        IF EXISTS (
-            SELECT FROM jdl.access
-            WHERE access.request_id = _jdl_may.request_id AND access.person = actor AND access.role = role_name
-              AND access.revoked_at IS NULL AND current_date BETWEEN access.starts_on AND access.ends_on
-        ) THEN
+        ELSIF role_name = 'jdl_intake' THEN
+            IF EXISTS (SELECT FROM jdl.request r WHERE r.request_id = _jdl_may.request_id AND r.opened_by = actor) AND @extschema@._jdl_signed_off(actor, role_name, NULL)
+               OR EXISTS (SELECT FROM jdl.access a WHERE a.request_id = _jdl_may.request_id AND a.person = actor AND a.role = role_name) AND @extschema@._jdl_signed_off(actor, role_name, request_id) THEN
+                RETURN true;
+            END IF;
+        ELSIF @extschema@._jdl_signed_off(actor, role_name, request_id) THEN
             RETURN true;
         END IF;
     END LOOP;
     RETURN false;
 END
 $$;
-COMMENT ON FUNCTION _jdl_may(bigint, name[]) IS 'Whether the acting person holds one of the roles and, for an analyst, is assigned to the request today.';
+COMMENT ON FUNCTION _jdl_may(bigint, name[]) IS 'Whether the acting person may do to the request what one of the roles may.';
+
+-- Refuses, and leaves the attempt on the trail: it is written by a process of its own, so that no rollback takes it back.
+CREATE FUNCTION _jdl_refuse(message text, detail text, hint text, request_id bigint DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM @extschema@._jdl_note_refusal(l.oid, a.oid, request_id, message)
+    FROM pg_roles l, pg_roles a WHERE l.rolname = session_user AND a.rolname = @extschema@._jdl_actor();
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = message, DETAIL = detail, HINT = hint;
+END
+$$;
+COMMENT ON FUNCTION _jdl_refuse(text, text, text, bigint) IS 'Raises "not allowed" after writing the attempt to the trail, where it stays.';
+
+-- Refuses unless the acting person holds one of the roles. `what` completes "permission denied to ...".
+CREATE FUNCTION _jdl_require_role(what text, VARIADIC roles name[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT @extschema@._jdl_holds(VARIADIC roles) THEN
+        PERFORM @extschema@._jdl_refuse('permission denied to ' || what,
+            format('%I is not a member of %s, or is not signed off for it today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
+            'Membership is given with GRANT, and signed off by an approver with jdl_grant_access.');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION _jdl_require_role(text, name[]) IS 'Refuses unless the acting person holds one of the roles.';
 
 -- Locks the request for a step, or says why the person may not take it.
 CREATE FUNCTION _jdl_enter(request_id bigint, VARIADIC roles name[]) RETURNS void
@@ -60,10 +124,11 @@ BEGIN
         RAISE EXCEPTION 'no such request' USING ERRCODE = 'no_data_found', HINT = 'jdl_open_request returns the number of a new request.';
     END IF;
     IF NOT @extschema@._jdl_may(request_id, VARIADIC roles) THEN
-        RAISE EXCEPTION 'permission denied for request %', request_id USING ERRCODE = 'insufficient_privilege',
-            DETAIL = format('%I is not a member of %s, or is not assigned to this request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
-            HINT = 'An approver assigns an analyst with jdl_grant_access.';
+        PERFORM @extschema@._jdl_refuse(format('permission denied for request %s', request_id),
+            format('%I is not a member of %s, or is not assigned to this request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
+            'An approver assigns an analyst with jdl_grant_access.', request_id);
     END IF;
+    PERFORM @extschema@._jdl_notice_crash(request_id);
 END
 $$;
 COMMENT ON FUNCTION _jdl_enter(bigint, name[]) IS 'Locks the request for a step of the acting person, or raises why they may not take it.';
@@ -74,7 +139,7 @@ BEGIN
     RETURN ARRAY(
         SELECT access.request_id FROM jdl.access
         WHERE access.person = @extschema@._jdl_actor() AND access.role = 'jdl_analyst' AND access.request_id IS NOT NULL
-          AND access.revoked_at IS NULL AND current_date BETWEEN access.starts_on AND access.ends_on
+          AND access.revoked_at IS NULL AND @extschema@._jdl_today() BETWEEN access.starts_on AND access.ends_on
     );
 END
 $$;
@@ -86,10 +151,9 @@ DECLARE
     actor name := @extschema@._jdl_actor();
     granted bigint;
 BEGIN
-    IF NOT (pg_has_role(actor, 'jdl_approver', 'MEMBER') OR pg_has_role(actor, 'jdl_dba', 'MEMBER')) THEN
-        RAISE EXCEPTION 'permission denied to grant access' USING ERRCODE = 'insufficient_privilege', HINT = 'An approver signs off access.';
-    ELSIF person = actor THEN
-        RAISE EXCEPTION 'nobody signs off their own access' USING ERRCODE = 'insufficient_privilege', HINT = 'Ask another approver.';
+    PERFORM @extschema@._jdl_require_role('grant access', 'jdl_approver');
+    IF person = actor THEN
+        PERFORM @extschema@._jdl_refuse('nobody signs off their own access', format('%I asked for it.', actor), 'Ask another approver.', request_id);
     ELSIF role IS NULL OR role NOT IN ('jdl_intake', 'jdl_analyst', 'jdl_approver', 'jdl_dba', 'jdl_auditor', 'jdl_reader') THEN
         RAISE EXCEPTION 'role: is not one that people hold' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Known roles: jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor, jdl_reader.';
@@ -101,16 +165,16 @@ BEGIN
         RAISE EXCEPTION 'person: is not a member of %', role USING ERRCODE = 'invalid_parameter_value', HINT = format('GRANT %I TO %I;', role, person);
     ELSIF coalesce(btrim(reason), '') = '' THEN
         RAISE EXCEPTION 'reason: is required' USING ERRCODE = 'invalid_parameter_value';
-    ELSIF trained_on IS NULL OR trained_on > current_date THEN
+    ELSIF trained_on IS NULL OR trained_on > @extschema@._jdl_today() THEN
         RAISE EXCEPTION 'trained_on: the date of the data-protection training is required and not in the future' USING ERRCODE = 'invalid_parameter_value';
-    ELSIF ends_on < current_date THEN
+    ELSIF ends_on < @extschema@._jdl_today() THEN
         RAISE EXCEPTION 'ends_on: is in the past' USING ERRCODE = 'invalid_parameter_value';
     ELSIF request_id IS NOT NULL AND NOT EXISTS (SELECT FROM jdl.request WHERE request.request_id = jdl_grant_access.request_id) THEN
         RAISE EXCEPTION 'no such request' USING ERRCODE = 'no_data_found';
     END IF;
-    INSERT INTO jdl.access (person, role, request_id, reason, trained_on, ends_on, granted_by)
+    INSERT INTO jdl.access (person, role, request_id, reason, trained_on, starts_on, ends_on, granted_by)
     VALUES (jdl_grant_access.person, jdl_grant_access.role, jdl_grant_access.request_id, btrim(jdl_grant_access.reason), jdl_grant_access.trained_on,
-            coalesce(jdl_grant_access.ends_on, current_date + @extschema@._jdl_setting_int('access_days')), actor)
+            @extschema@._jdl_today(), coalesce(jdl_grant_access.ends_on, @extschema@._jdl_today() + @extschema@._jdl_setting_int('access_days')), actor)
     RETURNING access_id INTO granted;
     PERFORM @extschema@._jdl_audit('grant_access', request_id, 'jdl.access', 1, jsonb_build_object('person', person, 'role', role));
     RETURN granted;
@@ -124,9 +188,8 @@ DECLARE
     actor name := @extschema@._jdl_actor();
     ended record;
 BEGIN
-    IF NOT (pg_has_role(actor, 'jdl_approver', 'MEMBER') OR pg_has_role(actor, 'jdl_dba', 'MEMBER')) THEN
-        RAISE EXCEPTION 'permission denied to revoke access' USING ERRCODE = 'insufficient_privilege';
-    ELSIF coalesce(btrim(reason), '') = '' THEN
+    PERFORM @extschema@._jdl_require_role('revoke access', 'jdl_approver', 'jdl_dba');
+    IF coalesce(btrim(reason), '') = '' THEN
         RAISE EXCEPTION 'reason: is required' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     UPDATE jdl.access SET revoked_by = actor, revoked_at = clock_timestamp(), revoke_reason = btrim(jdl_revoke_access.reason)
@@ -134,7 +197,11 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such live access' USING ERRCODE = 'no_data_found';
     END IF;
+    -- A transaction that began before still sees the grant: it ends with its session.
+    PERFORM pg_terminate_backend(s.pid) FROM pg_stat_activity s
+    WHERE s.datname = current_database() AND s.usename = ended.person AND s.pid <> pg_backend_pid()
+      AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = ended.person);
     PERFORM @extschema@._jdl_audit('revoke_access', ended.request_id, 'jdl.access', 1, jsonb_build_object('person', ended.person, 'role', ended.role));
 END
 $$;
-COMMENT ON FUNCTION jdl_revoke_access(bigint, text) IS 'Ends a grant of access at once, with a reason.';
+COMMENT ON FUNCTION jdl_revoke_access(bigint, text) IS 'Ends a grant of access at once, with a reason, and the sessions in which the person might still use it.';

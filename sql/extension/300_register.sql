@@ -197,9 +197,7 @@ DECLARE
     n_sentences bigint;
     n_offences bigint;
 BEGIN
-    IF NOT pg_has_role(@extschema@._jdl_actor(), 'jdl_dba', 'MEMBER') THEN
-        RAISE EXCEPTION 'permission denied to refresh the register' USING ERRCODE = 'insufficient_privilege', HINT = 'A member of jdl_dba loads and refreshes the register.';
-    END IF;
+    PERFORM @extschema@._jdl_require_role('refresh the register', 'jdl_dba');
     -- Two refreshes at once would derive the same rows twice.
     LOCK TABLE jdl_restricted.register_change IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO previous FROM jdl.register_version v ORDER BY v.register_version DESC LIMIT 1;
@@ -212,9 +210,9 @@ BEGIN
     END IF;
     IF extracted_on IS NULL THEN
         -- A refresh alone does not make the extract newer; today is taken only where nobody has ever said.
-        extracted_on := coalesce(previous.extracted_on, current_date);
+        extracted_on := coalesce(previous.extracted_on, @extschema@._jdl_today());
         RAISE NOTICE 'the day of the extract was not given: % is taken', extracted_on USING HINT = 'SELECT jdl_register_refresh(''YYYY-MM-DD'') names the last day that the extract knows of.';
-    ELSIF extracted_on > current_date THEN
+    ELSIF extracted_on > @extschema@._jdl_today() THEN
         RAISE EXCEPTION 'extracted_on: is in the future' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF everything THEN
@@ -250,6 +248,10 @@ BEGIN
     ELSE
         INSERT INTO jdl.register_version (extracted_on, persons, sentences, offences, digest)
         VALUES (jdl_register_refresh.extracted_on, n_persons, n_sentences, n_offences, fingerprint) RETURNING register_version.register_version INTO version;
+    END IF;
+    -- Where what is derived was emptied, so were the identities of requests.
+    IF everything THEN
+        PERFORM @extschema@._jdl_notice_crash(r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL;
     END IF;
     PERFORM @extschema@._jdl_audit('register_refresh', NULL, 'jdl.register_version', n_persons, jsonb_build_object('register_version', version, 'rebuilt', everything));
     RETURN QUERY SELECT version, n_persons, n_sentences, n_offences, index_events, everything;

@@ -3,9 +3,8 @@
 CREATE FUNCTION _jdl_refuse_live() RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role(@extschema@._jdl_actor(), 'jdl_dba', 'MEMBER') THEN
-        RAISE EXCEPTION 'permission denied to make synthetic data' USING ERRCODE = 'insufficient_privilege';
-    ELSIF @extschema@._jdl_setting('instance') = '"live"' THEN
+    PERFORM @extschema@._jdl_require_role('make synthetic data', 'jdl_dba');
+    IF @extschema@._jdl_setting('instance') = '"live"' THEN
         RAISE EXCEPTION 'this instance is live: it takes no synthetic data' USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
 END

@@ -6,9 +6,8 @@ DECLARE
     missing text;
     opened bigint;
 BEGIN
-    IF NOT pg_has_role(@extschema@._jdl_actor(), 'jdl_intake', 'MEMBER') THEN
-        RAISE EXCEPTION 'permission denied to open a request' USING ERRCODE = 'insufficient_privilege', HINT = 'A member of jdl_intake opens requests.';
-    ELSIF coalesce(btrim(provider), '') = '' THEN
+    PERFORM @extschema@._jdl_require_role('open a request', 'jdl_intake');
+    IF coalesce(btrim(provider), '') = '' THEN
         RAISE EXCEPTION 'provider: is required' USING ERRCODE = 'invalid_parameter_value';
     ELSIF coalesce(btrim(intervention), '') = '' THEN
         RAISE EXCEPTION 'intervention: is required' USING ERRCODE = 'invalid_parameter_value';
@@ -148,7 +147,7 @@ DECLARE
     usable integer;
     answerable integer;
     expected integer;
-    reasons text[] := '{}';
+    reasons text[] := ARRAY[]::text[];
     known_answer jsonb;
 BEGIN
     SELECT * INTO asked FROM jdl.request r WHERE r.request_id = _jdl_appraise.request_id;
@@ -215,13 +214,13 @@ BEGIN
         UPDATE jdl.request r SET status = 'awaiting resubmission', status_reason = 'the records were lost in a crash' WHERE r.request_id = jdl_preflight.request_id AND r.status = 'open';
     ELSIF asked.status IN ('open', 'rejected', 'awaiting resubmission') THEN
         IF appraisal ->> 'decision' = 'accept' THEN
-            UPDATE jdl.request r SET status = 'open', status_reason = NULL, destroy_on = NULL WHERE r.request_id = jdl_preflight.request_id AND r.status <> 'open';
+            UPDATE jdl.request r SET status = 'open', status_reason = NULL, decided_on = NULL, destroy_on = NULL WHERE r.request_id = jdl_preflight.request_id AND r.status <> 'open';
         ELSE
             -- A clock that already runs is not set back by asking again.
             UPDATE jdl.request r SET status = 'rejected', status_reason = array_to_string(ARRAY(SELECT jsonb_array_elements_text(appraisal -> 'reasons')), '; '),
-                destroy_on = coalesce(r.destroy_on, @extschema@.jdl_add_working_days(current_date, @extschema@._jdl_setting_int('decision_working_days')))
-            WHERE r.request_id = jdl_preflight.request_id RETURNING r.destroy_on INTO asked.destroy_on;
-            appraisal := appraisal || jsonb_build_object('destroy_on', asked.destroy_on);
+                decided_on = coalesce(r.decided_on, @extschema@._jdl_today())
+            WHERE r.request_id = jdl_preflight.request_id;
+            appraisal := appraisal || jsonb_build_object('destroy_on', @extschema@._jdl_reclock(request_id));
         END IF;
     END IF;
     PERFORM @extschema@._jdl_audit('preflight', request_id, NULL, (appraisal ->> 'submitted')::bigint, jsonb_build_object('decision', appraisal ->> 'decision'));

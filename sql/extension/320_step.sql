@@ -22,7 +22,7 @@ BEGIN
     VALUES (_jdl_take_step.request_id, _jdl_take_step.step, @extschema@._jdl_actor(), _jdl_take_step.options, _jdl_take_step.summary)
     ON CONFLICT ON CONSTRAINT request_step_pkey DO UPDATE SET actor = excluded.actor, taken_at = excluded.taken_at, options = excluded.options, summary = excluded.summary;
     -- A clock that an earlier rejection started stops when the work goes on.
-    UPDATE jdl.request r SET status = _jdl_take_step.status, status_reason = NULL, destroy_on = NULL WHERE r.request_id = _jdl_take_step.request_id AND r.status <> _jdl_take_step.status;
+    UPDATE jdl.request r SET status = _jdl_take_step.status, status_reason = NULL, decided_on = NULL, destroy_on = NULL WHERE r.request_id = _jdl_take_step.request_id AND r.status <> _jdl_take_step.status;
     PERFORM @extschema@._jdl_audit(step, request_id, NULL, NULL, summary);
 END
 $$;
@@ -42,3 +42,29 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION _jdl_require_status(bigint, text, text[]) IS 'Refuses a step (a past participle) unless the request has one of the states.';
+
+-- Identities stand in unlogged tables, which a crash empties. A request that still needed them goes back to waiting for its list: what
+-- was derived from the lost one is put away, and nothing else.
+CREATE FUNCTION _jdl_notice_crash(request_id bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM jdl.request r
+    WHERE r.request_id = _jdl_notice_crash.request_id
+      AND CASE
+          WHEN r.status IN ('linked', 'matched') THEN NOT EXISTS (SELECT FROM jdl_restricted.link l WHERE l.request_id = r.request_id)
+          WHEN r.status = 'open' OR (r.status = 'rejected' AND r.rejected_by IS NULL) THEN NOT EXISTS (SELECT FROM jdl_restricted.submission s WHERE s.request_id = r.request_id)
+              AND EXISTS (SELECT FROM jdl_audit.event e WHERE e.request_id = r.request_id AND e.action = 'insert' AND e.relation LIKE 'jdl\_restricted.submission%')
+          ELSE false
+      END;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    DELETE FROM jdl.request_step s WHERE s.request_id = _jdl_notice_crash.request_id;
+    DELETE FROM jdl_pseudonymised.member m WHERE m.request_id = _jdl_notice_crash.request_id;
+    DELETE FROM jdl_pseudonymised.index_loss l WHERE l.request_id = _jdl_notice_crash.request_id;
+    DELETE FROM jdl_restricted.submission s WHERE s.request_id = _jdl_notice_crash.request_id;
+    UPDATE jdl.request r SET status = 'awaiting resubmission', status_reason = 'the records were lost in a crash', decided_on = NULL, destroy_on = NULL WHERE r.request_id = _jdl_notice_crash.request_id;
+    PERFORM @extschema@._jdl_audit('lost_in_crash', request_id, 'jdl_restricted.submission', NULL);
+END
+$$;
+COMMENT ON FUNCTION _jdl_notice_crash(bigint) IS 'Sends a request whose identities a crash has emptied back to waiting for its list.';

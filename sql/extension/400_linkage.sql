@@ -56,7 +56,7 @@ BEGIN
             RAISE EXCEPTION 'request % cannot be processed: %', request_id, array_to_string(ARRAY(SELECT jsonb_array_elements_text(appraisal -> 'reasons')), '; ')
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                 DETAIL = format('Unless it is mended, its data is destroyed by %s.', coalesce((SELECT r.destroy_on FROM jdl.request r WHERE r.request_id = jdl_link.request_id),
-                    @extschema@.jdl_add_working_days(current_date, @extschema@._jdl_setting_int('decision_working_days')))),
+                    @extschema@.jdl_add_working_days(@extschema@._jdl_today(), @extschema@._jdl_setting_int('decision_working_days')))),
                 HINT = 'jdl_preflight records the decision; more records may be added until then.';
         END IF;
         RAISE NOTICE 'linkage: % submissions', appraisal ->> 'submitted';
@@ -195,9 +195,7 @@ COMMENT ON FUNCTION jdl_link_identifiers(bigint) IS 'Where identifiers and peopl
 CREATE FUNCTION jdl_register_identifiers() RETURNS TABLE (finding text, identifier text, cases bigint, persons bigint)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role(@extschema@._jdl_actor(), 'jdl_dba', 'MEMBER') THEN
-        RAISE EXCEPTION 'permission denied for the register' USING ERRCODE = 'insufficient_privilege';
-    END IF;
+    PERFORM @extschema@._jdl_require_role('read the register', 'jdl_dba');
     PERFORM @extschema@._jdl_audit('read_restricted', NULL, 'jdl_restricted.person', (SELECT v.persons FROM jdl.register_version v ORDER BY v.register_version DESC LIMIT 1));
     RETURN QUERY
     WITH held AS MATERIALIZED (
@@ -225,9 +223,7 @@ DECLARE
     stored integer;
     put_to_use boolean;
 BEGIN
-    IF NOT pg_has_role(@extschema@._jdl_actor(), 'jdl_dba', 'MEMBER') THEN
-        RAISE EXCEPTION 'permission denied to train the linkage model' USING ERRCODE = 'insufficient_privilege', HINT = 'A member of jdl_dba keeps the model.';
-    END IF;
+    PERFORM @extschema@._jdl_require_role('train the linkage model', 'jdl_dba');
     PERFORM @extschema@._jdl_check_options(options, 'prior_pairs', 'tolerance', 'max_iterations', 'use');
     IF jsonb_typeof(coalesce(options -> 'use', 'true')) <> 'boolean' THEN
         RAISE EXCEPTION 'use: must be true or false' USING ERRCODE = 'invalid_parameter_value';

@@ -1,5 +1,7 @@
 -- Owners and rights of every function, last: by default nobody may call anything.
-DO $grants$
+-- A function and not a DO block, because it can fix its search path; it does its work and goes.
+CREATE FUNCTION _jdl_grant() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     code record;
 BEGIN
@@ -19,7 +21,7 @@ BEGIN
         EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO jdl_engine', code.signature);
         -- Pure functions on numbers and texts, for everybody who works with jdl.
         IF code.proname IN ('jdl_pnc_id', 'jdl_pnc_id_status', 'jdl_prison_number', 'jdl_cro', 'jdl_postcode', 'jdl_name_key', 'jdl_jaro_winkler',
-                            'jdl_add_working_days', 'jdl_working_days_between', '_jdl_actor', '_jdl_is_superuser', 'jdl_my_requests', '_jdl_may') THEN
+                            'jdl_add_working_days', 'jdl_working_days_between', '_jdl_actor', '_jdl_is_superuser', 'jdl_my_requests', '_jdl_may', '_jdl_holds') THEN
             EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO jdl_owner, jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor, jdl_reader, jdl_job', code.signature);
         END IF;
         -- The methods on any relation run with the caller's own rights.
@@ -28,7 +30,9 @@ BEGIN
         END IF;
     END LOOP;
 END
-$grants$;
+$$;
+SELECT @extschema@._jdl_grant();
+DROP FUNCTION _jdl_grant();
 
 GRANT USAGE ON SCHEMA @extschema@ TO jdl_owner, jdl_engine, jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor, jdl_reader, jdl_job;
 GRANT EXECUTE ON FUNCTION _jdl_audit_attach(regclass, name), _jdl_audit_statement(), _jdl_audit(text, bigint, text, bigint, jsonb) TO jdl_owner;
@@ -41,10 +45,15 @@ GRANT EXECUTE ON FUNCTION jdl_train_linkage(bigint[], jsonb), jdl_register_ident
 GRANT EXECUTE ON FUNCTION jdl_report(bigint), jdl_report_text(bigint), jdl_report_html(bigint), jdl_check_claim(bigint, text) TO jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_approve(bigint), jdl_release(bigint), jdl_reject(bigint, text), jdl_withdraw(bigint, text), jdl_supersede(bigint, bigint, text) TO jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_halt(bigint, text) TO jdl_analyst, jdl_approver;
-GRANT EXECUTE ON FUNCTION jdl_grant_access(name, name, bigint, text, date, date), jdl_revoke_access(bigint, text) TO jdl_approver, jdl_dba;
+GRANT EXECUTE ON FUNCTION jdl_grant_access(name, name, bigint, text, date, date), jdl_hold(bigint, date, text), jdl_lift_hold(bigint, text), jdl_extend_retention(bigint, date, text) TO jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_revoke_access(bigint, text) TO jdl_approver, jdl_dba;
+GRANT EXECUTE ON FUNCTION jdl_note_discussion(bigint, date) TO jdl_intake, jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_dpia(bigint) TO jdl_approver, jdl_auditor, jdl_dba;
+GRANT EXECUTE ON FUNCTION jdl_audit_anchor() TO jdl_auditor, jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_retention_due() TO jdl_auditor;
 GRANT EXECUTE ON FUNCTION jdl_destroy(bigint), jdl_retention_due(), jdl_retention_run() TO jdl_approver, jdl_dba, jdl_job;
-GRANT EXECUTE ON FUNCTION jdl_schedule_retention(text), _jdl_note_schedule(text, bigint), jdl_register_refresh(date) TO jdl_dba;
-GRANT EXECUTE ON FUNCTION jdl_assurance(), jdl_audit_verify() TO jdl_auditor, jdl_approver, jdl_dba;
+GRANT EXECUTE ON FUNCTION jdl_schedule_retention(text), _jdl_note_schedule(text, bigint), _jdl_require_scheduler(), jdl_register_refresh(date) TO jdl_dba;
+GRANT EXECUTE ON FUNCTION jdl_assurance(), jdl_audit_verify(text) TO jdl_auditor, jdl_approver, jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_synthesise_register(integer, bigint), jdl_synthesise_cohort(integer, bigint) TO jdl_dba;
 
 -- The triggers of the write-only view write on behalf of an intake officer who may not.
@@ -55,3 +64,5 @@ ALTER FUNCTION _jdl_submission_statement() OWNER TO jdl_engine;
 
 -- jdl_assurance() asks whether statistics of an identifier exist, never what they are.
 GRANT SELECT (starelid, staattnum) ON pg_catalog.pg_statistic TO jdl_engine;
+-- Destruction and revocation end sessions that could go on reading; jdl_assurance() asks how the server is set.
+GRANT pg_signal_backend, pg_read_all_stats, pg_read_all_settings TO jdl_engine;

@@ -1,8 +1,8 @@
-CREATE TABLE jdl.setting (
+CREATE TABLE IF NOT EXISTS jdl.setting (
     setting text PRIMARY KEY CHECK (setting ~ '^[a-z][a-z_]*$'),
     value jsonb NOT NULL,
     meaning text NOT NULL,
-    CONSTRAINT setting_is_of_its_kind CHECK (jsonb_typeof(value) = CASE setting WHEN 'default_design' THEN 'object' WHEN 'instance' THEN 'string' ELSE 'number' END),
+    CONSTRAINT setting_is_of_its_kind CHECK (jsonb_typeof(value) = CASE setting WHEN 'default_design' THEN 'object' WHEN 'instance' THEN 'string' WHEN 'backup_role' THEN 'string' ELSE 'number' END),
     -- Below five a threshold protects nobody; text and null are no figures.
     CONSTRAINT setting_smallest_cell_protects CHECK (setting <> 'smallest_cell' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric >= 5 ELSE false END)
 );
@@ -29,27 +29,35 @@ INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('review_working_days', '20', 'Working days after release until the individual-level data is destroyed.'),
     ('decision_working_days', '5', 'Working days from the decision not to process until destruction.'),
     ('discussion_working_days', '10', 'Working days from the talk with the provider until destruction; the earlier of the two clocks counts.'),
+    ('backup_days', '35', 'Days after which every dump and backup has expired.'),
+    ('least_server_version', '150020', 'Servers below this (server_version_num) have known holes in row-level security.'),
     ('access_days', '365', 'How long a grant of access lasts where no end is given.'),
     ('plan_seed', '20130402', 'Seed of every random procedure of an analysis plan that names none.'),
-    ('instance', '"training"', 'training or live: a live instance refuses synthetic data.'),
-    ('pnc_pivot', '39', 'Two-digit years of a PNC id from this on belong to the 20th century.');
+    ('backup_role', '""', 'The one role beside superusers that may read everything, to back it up; empty: none.'),
+    ('instance', '"training"', 'training or live: a live instance refuses synthetic data, asks for a signature under every membership, and stays live.'),
+    ('pnc_pivot', '39', 'Two-digit years of a PNC id from this on belong to the 20th century.')
+-- What the site has set stays set.
+ON CONFLICT DO NOTHING;
 
-CREATE TABLE jdl.channel (
+CREATE TABLE IF NOT EXISTS jdl.channel (
     channel text PRIMARY KEY,
     description text NOT NULL
 );
 COMMENT ON TABLE jdl.channel IS 'The ways in which a provider may send its list. A request by any other way is refused.';
-INSERT INTO jdl.channel VALUES
+-- What the site has taken away stays away.
+INSERT INTO jdl.channel
+SELECT seed.* FROM (VALUES
     ('cjsm', 'Criminal Justice Secure eMail; encrypted, password sent separately.'),
-    ('government_secure_email', 'Government Secure Email; encrypted, password sent separately.');
+    ('government_secure_email', 'Government Secure Email; encrypted, password sent separately.')) seed
+WHERE NOT EXISTS (SELECT FROM jdl.channel);
 
-CREATE TABLE jdl.bank_holiday (
+CREATE TABLE IF NOT EXISTS jdl.bank_holiday (
     holiday date PRIMARY KEY,
     title text NOT NULL
 );
 COMMENT ON TABLE jdl.bank_holiday IS 'Weekday bank holidays of England and Wales. One-off days are proclaimed late: add them here and open clocks follow.';
 
-CREATE TABLE jdl.postcode_area (
+CREATE TABLE IF NOT EXISTS jdl.postcode_area (
     area text PRIMARY KEY CHECK (area ~ '^[A-Z]{1,2}$'),
     region text NOT NULL
 );
@@ -65,4 +73,5 @@ SELECT unnest(string_to_array(areas, ' ')), region FROM (VALUES
     ('London', 'BR CR DA E EC EN HA IG KT N NW RM SE SM SW TW UB W WC WD'),
     ('South East', 'BN CT GU HP ME MK OX PO RG RH SL SO TN'),
     ('South West', 'BA BH BS DT EX GL PL SN SP TA TQ TR'),
-    ('Wales', 'CF LD LL NP SA')) AS regions (region, areas);
+    ('Wales', 'CF LD LL NP SA')) AS regions (region, areas)
+ON CONFLICT DO NOTHING;

@@ -1,5 +1,6 @@
 -- Weekday bank holidays of England and Wales 2002 to 2028 (gov.uk's list from 2012; the rule and PyPI `holidays` before).
-INSERT INTO jdl.bank_holiday (holiday, title) VALUES
+INSERT INTO jdl.bank_holiday (holiday, title)
+SELECT seed.holiday::date, seed.title FROM (VALUES
     ('2002-01-01', 'New Year''s Day'),
     ('2002-03-29', 'Good Friday'),
     ('2002-04-01', 'Easter Monday'),
@@ -221,4 +222,5 @@ INSERT INTO jdl.bank_holiday (holiday, title) VALUES
     ('2028-05-29', 'Spring Bank Holiday'),
     ('2028-08-28', 'Late Summer Bank Holiday'),
     ('2028-12-25', 'Christmas Day'),
-    ('2028-12-26', 'Boxing Day');
+    ('2028-12-26', 'Boxing Day')) seed (holiday, title)
+WHERE NOT EXISTS (SELECT FROM jdl.bank_holiday);

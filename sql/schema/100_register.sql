@@ -1,7 +1,7 @@
 -- The register: the Police National Computer extract. Loaded by COPY; jdl_register_refresh() derives from it what the steps look up.
 -- The spelling of kinds, outcomes and categories is the extract's own: jdl_restricted.index_event and the outcome step read
 -- them through _jdl_disposal and _jdl_is_proven, so that a new extract needs no rewriting.
-CREATE TABLE jdl_restricted.person (
+CREATE TABLE IF NOT EXISTS jdl_restricted.person (
     person_id bigint PRIMARY KEY,
     pnc_id text,
     cro text,
@@ -17,16 +17,16 @@ CREATE TABLE jdl_restricted.person (
 );
 COMMENT ON TABLE jdl_restricted.person IS 'A person of the register.';
 
-CREATE TABLE jdl_restricted.alias (
+CREATE TABLE IF NOT EXISTS jdl_restricted.alias (
     person_id bigint NOT NULL,
     forename text,
     surname text,
     date_of_birth date
 );
 COMMENT ON TABLE jdl_restricted.alias IS 'Other names and dates of birth that a person of the register has given.';
-CREATE INDEX alias_person ON jdl_restricted.alias (person_id);
+CREATE INDEX IF NOT EXISTS alias_person ON jdl_restricted.alias (person_id);
 
-CREATE TABLE jdl_restricted.sentence (
+CREATE TABLE IF NOT EXISTS jdl_restricted.sentence (
     sentence_id bigint PRIMARY KEY,
     person_id bigint NOT NULL,
     kind text NOT NULL,
@@ -35,9 +35,9 @@ CREATE TABLE jdl_restricted.sentence (
     offence_group text
 );
 COMMENT ON TABLE jdl_restricted.sentence IS 'A sentence or caution: a possible index event. For custody end_date is the release.';
-CREATE INDEX sentence_person ON jdl_restricted.sentence (person_id, start_date);
+CREATE INDEX IF NOT EXISTS sentence_person ON jdl_restricted.sentence (person_id, start_date);
 
-CREATE TABLE jdl_restricted.offence (
+CREATE TABLE IF NOT EXISTS jdl_restricted.offence (
     offence_id bigint PRIMARY KEY,
     person_id bigint NOT NULL,
     offence_date date NOT NULL,
@@ -48,9 +48,9 @@ CREATE TABLE jdl_restricted.offence (
     custodial boolean
 );
 COMMENT ON TABLE jdl_restricted.offence IS 'An offence with its outcome (null while it is pending) and whether it led to custody.';
-CREATE INDEX offence_person ON jdl_restricted.offence (person_id, offence_date);
+CREATE INDEX IF NOT EXISTS offence_person ON jdl_restricted.offence (person_id, offence_date);
 
-CREATE TABLE jdl_restricted.circumstance (
+CREATE TABLE IF NOT EXISTS jdl_restricted.circumstance (
     person_id bigint NOT NULL,
     as_of_date date NOT NULL,
     employed boolean,
@@ -64,7 +64,7 @@ CREATE TABLE jdl_restricted.circumstance (
 );
 COMMENT ON TABLE jdl_restricted.circumstance IS 'Employment, benefits and assessed needs of a person on a date, where another department has supplied them.';
 
-CREATE TABLE jdl.register_version (
+CREATE TABLE IF NOT EXISTS jdl.register_version (
     register_version bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     extracted_on date NOT NULL,
     refreshed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -79,7 +79,7 @@ COMMENT ON TABLE jdl.register_version IS 'The versions of the extract: every res
 COMMENT ON COLUMN jdl.register_version.digest IS 'Order-free digest of the rows, to tell whether two versions hold the same.';
 
 -- Everything that can serve as an index event, with what was known of the person on that day.
-CREATE UNLOGGED TABLE jdl_restricted.index_event (
+CREATE UNLOGGED TABLE IF NOT EXISTS jdl_restricted.index_event (
     sentence_id bigint PRIMARY KEY,
     person_id bigint NOT NULL,
     sentence_start date NOT NULL,
@@ -126,11 +126,11 @@ COMMENT ON COLUMN jdl_restricted.index_event.previous_violence IS 'Offences of v
 COMMENT ON COLUMN jdl_restricted.index_event.months_since_custody IS 'Whole months from the last release from an earlier custodial sentence to the index date; 240 where there was none.';
 COMMENT ON COLUMN jdl_restricted.index_event.employment IS 'employed, not employed, or not known: the last statement of the 12 months up to the index date; likewise benefits and needs. Where nothing is known nobody is dropped: that is a level of its own.';
 COMMENT ON COLUMN jdl_restricted.index_event.employed_months IS 'Months of employment in the 12 before the index date; a statement holds until the next, at most 12 months, and a month about which nothing is known counts as none. Likewise benefit_months.';
-CREATE INDEX index_event_person ON jdl_restricted.index_event (person_id, index_date);
-CREATE INDEX index_event_year ON jdl_restricted.index_event (index_year, disposal);
+CREATE INDEX IF NOT EXISTS index_event_person ON jdl_restricted.index_event (person_id, index_date);
+CREATE INDEX IF NOT EXISTS index_event_year ON jdl_restricted.index_event (index_year, disposal);
 
 -- Persons whose rows changed since the last refresh.
-CREATE UNLOGGED TABLE jdl_restricted.register_change (
+CREATE UNLOGGED TABLE IF NOT EXISTS jdl_restricted.register_change (
     person_id bigint NOT NULL,
     relation name,
     row_change bigint NOT NULL DEFAULT 0
@@ -138,23 +138,23 @@ CREATE UNLOGGED TABLE jdl_restricted.register_change (
 COMMENT ON TABLE jdl_restricted.register_change IS 'Persons whose rows changed since the last jdl_register_refresh(); person 0 stands for "too many to list: rebuild".';
 COMMENT ON COLUMN jdl_restricted.register_change.row_change IS 'Rows of the relation that the person gained or (negative) lost, so that a refresh need not count the whole register.';
 
-CREATE TRIGGER person_change_insert AFTER INSERT ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER person_change_update AFTER UPDATE ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER person_change_delete AFTER DELETE ON jdl_restricted.person REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER person_change_truncate AFTER TRUNCATE ON jdl_restricted.person FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_insert AFTER INSERT ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_update AFTER UPDATE ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_delete AFTER DELETE ON jdl_restricted.alias REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER alias_change_truncate AFTER TRUNCATE ON jdl_restricted.alias FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_insert AFTER INSERT ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_update AFTER UPDATE ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_delete AFTER DELETE ON jdl_restricted.sentence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER sentence_change_truncate AFTER TRUNCATE ON jdl_restricted.sentence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_insert AFTER INSERT ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_update AFTER UPDATE ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_delete AFTER DELETE ON jdl_restricted.offence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER offence_change_truncate AFTER TRUNCATE ON jdl_restricted.offence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER circumstance_change_insert AFTER INSERT ON jdl_restricted.circumstance REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER circumstance_change_update AFTER UPDATE ON jdl_restricted.circumstance REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER circumstance_change_delete AFTER DELETE ON jdl_restricted.circumstance REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
-CREATE TRIGGER circumstance_change_truncate AFTER TRUNCATE ON jdl_restricted.circumstance FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_insert AFTER INSERT ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_update AFTER UPDATE ON jdl_restricted.person REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_delete AFTER DELETE ON jdl_restricted.person REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER person_change_truncate AFTER TRUNCATE ON jdl_restricted.person FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_insert AFTER INSERT ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_update AFTER UPDATE ON jdl_restricted.alias REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_delete AFTER DELETE ON jdl_restricted.alias REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER alias_change_truncate AFTER TRUNCATE ON jdl_restricted.alias FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_insert AFTER INSERT ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_update AFTER UPDATE ON jdl_restricted.sentence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_delete AFTER DELETE ON jdl_restricted.sentence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER sentence_change_truncate AFTER TRUNCATE ON jdl_restricted.sentence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_insert AFTER INSERT ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_update AFTER UPDATE ON jdl_restricted.offence REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_delete AFTER DELETE ON jdl_restricted.offence REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER offence_change_truncate AFTER TRUNCATE ON jdl_restricted.offence FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER circumstance_change_insert AFTER INSERT ON jdl_restricted.circumstance REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER circumstance_change_update AFTER UPDATE ON jdl_restricted.circumstance REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER circumstance_change_delete AFTER DELETE ON jdl_restricted.circumstance REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();
+CREATE OR REPLACE TRIGGER circumstance_change_truncate AFTER TRUNCATE ON jdl_restricted.circumstance FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_note_change();

@@ -1,5 +1,5 @@
 -- A request: one analysis asked for by a provider, and what has happened to it.
-CREATE TABLE jdl.request (
+CREATE TABLE IF NOT EXISTS jdl.request (
     request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     provider text NOT NULL CHECK (btrim(provider) <> ''),
     intervention text NOT NULL CHECK (btrim(intervention) <> ''),
@@ -18,6 +18,8 @@ CREATE TABLE jdl.request (
     released_by name,
     released_at timestamptz,
     superseded_by bigint REFERENCES jdl.request,
+    discussed_on date,
+    decided_on date,
     destroy_on date,
     destroyed_at timestamptz,
     CONSTRAINT request_approver_is_not_the_opener CHECK (approved_by <> opened_by),
@@ -25,9 +27,11 @@ CREATE TABLE jdl.request (
 );
 COMMENT ON TABLE jdl.request IS 'A request: one analysis asked for by a provider, and where it stands.';
 COMMENT ON COLUMN jdl.request.rejected_by IS 'The approver who rejected it; null where jdl_preflight did, whose rejection is mended by a better list.';
+COMMENT ON COLUMN jdl.request.discussed_on IS 'The day of the talk with the provider about a request that cannot be processed.';
+COMMENT ON COLUMN jdl.request.decided_on IS 'The day of the decision not to process it (any further).';
 COMMENT ON COLUMN jdl.request.destroy_on IS 'The date by which the individual-level data is destroyed, once a clock runs.';
 
-CREATE TABLE jdl.request_step (
+CREATE TABLE IF NOT EXISTS jdl.request_step (
     request_id bigint NOT NULL REFERENCES jdl.request,
     step text NOT NULL,
     actor name NOT NULL,
@@ -38,7 +42,7 @@ CREATE TABLE jdl.request_step (
 );
 COMMENT ON TABLE jdl.request_step IS 'The steps of a request that stand, by whom they were taken, and the row that each answered.';
 
-CREATE TABLE jdl.access (
+CREATE TABLE IF NOT EXISTS jdl.access (
     access_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     person name NOT NULL,
     role name NOT NULL,
@@ -56,21 +60,31 @@ CREATE TABLE jdl.access (
     CONSTRAINT access_ends_after_it_starts CHECK (ends_on >= starts_on)
 );
 COMMENT ON TABLE jdl.access IS 'Who may do what to which request, signed off by whom, why and until when.';
-CREATE INDEX access_person ON jdl.access (person, role);
+CREATE INDEX IF NOT EXISTS access_person ON jdl.access (person, role);
 
 ALTER TABLE jdl.request ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE jdl.request_step ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE jdl.access ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS request_engine_all ON jdl.request;
 CREATE POLICY request_engine_all ON jdl.request TO jdl_engine USING (true);
+DROP POLICY IF EXISTS request_step_engine_all ON jdl.request_step;
 CREATE POLICY request_step_engine_all ON jdl.request_step TO jdl_engine USING (true);
+DROP POLICY IF EXISTS access_engine_all ON jdl.access;
 CREATE POLICY access_engine_all ON jdl.access TO jdl_engine USING (true);
+DROP POLICY IF EXISTS request_analyst_select ON jdl.request;
 CREATE POLICY request_analyst_select ON jdl.request FOR SELECT TO jdl_analyst USING (request_id = ANY ((SELECT @extschema@.jdl_my_requests())::bigint[]));
-CREATE POLICY request_intake_select ON jdl.request FOR SELECT TO jdl_intake USING (opened_by = (SELECT @extschema@._jdl_actor()));
-CREATE POLICY request_overseer_select ON jdl.request FOR SELECT TO jdl_approver, jdl_dba, jdl_auditor USING (true);
+DROP POLICY IF EXISTS request_intake_select ON jdl.request;
+CREATE POLICY request_intake_select ON jdl.request FOR SELECT TO jdl_intake USING (opened_by = (SELECT @extschema@._jdl_actor()) AND (SELECT @extschema@._jdl_holds('jdl_intake')));
+DROP POLICY IF EXISTS request_overseer_select ON jdl.request;
+CREATE POLICY request_overseer_select ON jdl.request FOR SELECT TO jdl_approver, jdl_dba, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_approver', 'jdl_dba', 'jdl_auditor')));
+DROP POLICY IF EXISTS request_step_analyst_select ON jdl.request_step;
 CREATE POLICY request_step_analyst_select ON jdl.request_step FOR SELECT TO jdl_analyst USING (request_id = ANY ((SELECT @extschema@.jdl_my_requests())::bigint[]));
-CREATE POLICY request_step_overseer_select ON jdl.request_step FOR SELECT TO jdl_approver, jdl_auditor USING (true);
+DROP POLICY IF EXISTS request_step_overseer_select ON jdl.request_step;
+CREATE POLICY request_step_overseer_select ON jdl.request_step FOR SELECT TO jdl_approver, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_approver', 'jdl_auditor')));
+DROP POLICY IF EXISTS access_own_select ON jdl.access;
 CREATE POLICY access_own_select ON jdl.access FOR SELECT TO jdl_intake, jdl_analyst, jdl_reader USING (person = (SELECT @extschema@._jdl_actor()));
-CREATE POLICY access_overseer_select ON jdl.access FOR SELECT TO jdl_approver, jdl_dba, jdl_auditor USING (true);
+DROP POLICY IF EXISTS access_overseer_select ON jdl.access;
+CREATE POLICY access_overseer_select ON jdl.access FOR SELECT TO jdl_approver, jdl_dba, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_approver', 'jdl_dba', 'jdl_auditor')));
 GRANT SELECT ON jdl.request TO jdl_analyst, jdl_intake, jdl_approver, jdl_dba, jdl_auditor;
 GRANT SELECT ON jdl.request_step TO jdl_analyst, jdl_approver, jdl_auditor;
 GRANT SELECT ON jdl.access TO jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor, jdl_reader;

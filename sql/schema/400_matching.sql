@@ -1,5 +1,5 @@
 -- Every design that was tried, in order: aggregates only. The last one stands.
-CREATE TABLE jdl.match_design (
+CREATE TABLE IF NOT EXISTS jdl.match_design (
     request_id bigint NOT NULL REFERENCES jdl.request,
     design_no integer NOT NULL,
     options jsonb NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE jdl.match_design (
 COMMENT ON TABLE jdl.match_design IS 'The matching designs that were tried for a request, before outcomes were read; the last one stands.';
 
 -- The index event of each linked person, or the reason why there is none.
-CREATE TABLE jdl_pseudonymised.index_loss (
+CREATE TABLE IF NOT EXISTS jdl_pseudonymised.index_loss (
     request_id bigint NOT NULL REFERENCES jdl.request,
     reason text NOT NULL,
     people integer NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE jdl_pseudonymised.index_loss (
 COMMENT ON TABLE jdl_pseudonymised.index_loss IS 'How many linked people of a request have no usable index event, by reason.';
 
 -- The people of an analysis, under pseudonyms: treatment group and comparison group.
-CREATE TABLE jdl_pseudonymised.member (
+CREATE TABLE IF NOT EXISTS jdl_pseudonymised.member (
     request_id bigint NOT NULL REFERENCES jdl.request,
     pseudonym bigint NOT NULL,
     treated boolean NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE jdl_pseudonymised.member (
 );
 COMMENT ON TABLE jdl_pseudonymised.member IS 'Treatment and comparison people of a request with their covariates as of the index date, under pseudonyms.';
 
-CREATE TABLE jdl_pseudonymised.outcome (
+CREATE TABLE IF NOT EXISTS jdl_pseudonymised.outcome (
     request_id bigint NOT NULL,
     pseudonym bigint NOT NULL,
     reoffended boolean NOT NULL,
@@ -61,7 +61,7 @@ CREATE TABLE jdl_pseudonymised.outcome (
 COMMENT ON TABLE jdl_pseudonymised.outcome IS 'Proven re-offending of each member in the follow-up.';
 
 -- The plan, frozen before outcomes are read, and what came out: one stored result a version.
-CREATE TABLE jdl.analysis_plan (
+CREATE TABLE IF NOT EXISTS jdl.analysis_plan (
     request_id bigint NOT NULL REFERENCES jdl.request,
     plan_version integer NOT NULL,
     plan jsonb NOT NULL,
@@ -72,7 +72,7 @@ CREATE TABLE jdl.analysis_plan (
 );
 COMMENT ON TABLE jdl.analysis_plan IS 'The analysis plan of a request with its SHA-256, stored before outcomes are read.';
 
-CREATE TABLE jdl_pseudonymised.analysis (
+CREATE TABLE IF NOT EXISTS jdl_pseudonymised.analysis (
     request_id bigint PRIMARY KEY REFERENCES jdl.request,
     plan_version integer NOT NULL,
     register_version bigint NOT NULL REFERENCES jdl.register_version,
@@ -82,7 +82,7 @@ CREATE TABLE jdl_pseudonymised.analysis (
 COMMENT ON TABLE jdl_pseudonymised.analysis IS 'Outcomes and tests of a request before disclosure control: the engine''s, nobody reads it directly.';
 
 -- Which sentence of a linked person the intervention belongs to, or why none. Destroyed with the identities.
-CREATE TABLE jdl_restricted.index_choice (
+CREATE TABLE IF NOT EXISTS jdl_restricted.index_choice (
     request_id bigint NOT NULL,
     person_id bigint NOT NULL,
     sentence_id bigint,

@@ -1,5 +1,5 @@
 -- The one stored, disclosure-checked result of a request. Text and HTML are made from it.
-CREATE TABLE jdl.report (
+CREATE TABLE IF NOT EXISTS jdl.report (
     request_id bigint PRIMARY KEY REFERENCES jdl.request,
     report jsonb NOT NULL,
     disclosure jsonb NOT NULL,
@@ -8,10 +8,11 @@ CREATE TABLE jdl.report (
 );
 COMMENT ON TABLE jdl.report IS 'The disclosure-checked report of a request.';
 ALTER TABLE jdl.report ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS report_engine_all ON jdl.report;
 CREATE POLICY report_engine_all ON jdl.report TO jdl_engine USING (true);
 
 -- What BI tools read: stored rows of released reports, in which nothing hidden has ever stood.
-CREATE TABLE jdl.released_measure (
+CREATE TABLE IF NOT EXISTS jdl.released_measure (
     request_id bigint NOT NULL REFERENCES jdl.request,
     provider text NOT NULL,
     intervention text NOT NULL,
@@ -32,11 +33,13 @@ CREATE TABLE jdl.released_measure (
 );
 COMMENT ON TABLE jdl.released_measure IS 'The measures of released reports, disclosure-checked.';
 ALTER TABLE jdl.released_measure ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS released_measure_engine_all ON jdl.released_measure;
 CREATE POLICY released_measure_engine_all ON jdl.released_measure TO jdl_engine USING (true);
 
-CREATE VIEW jdl.published_results WITH (security_barrier) AS
+CREATE OR REPLACE VIEW jdl.published_results WITH (security_barrier) AS
     SELECT request_id, provider, intervention, measure, treatment_n, comparison_n, treatment_value, comparison_value,
            difference, difference_low, difference_high, p_value, conclusive, withheld, state, released_on
-    FROM jdl.released_measure;
+    FROM jdl.released_measure
+    WHERE (SELECT @extschema@._jdl_holds('jdl_reader', 'jdl_analyst', 'jdl_approver', 'jdl_auditor'));
 COMMENT ON VIEW jdl.published_results IS 'The machine-readable ledger of released results.';
 GRANT SELECT ON jdl.published_results TO jdl_reader, jdl_analyst, jdl_approver, jdl_auditor;

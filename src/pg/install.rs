@@ -10,7 +10,7 @@ extension_sql_file!("../../sql/extension/000_roles.sql", name = "000_roles", boo
 extension_sql_file!(
     "../../sql/extension/100_access.sql",
     name = "100_access",
-    requires = ["000_roles", jdl::pg::governance::audit_bytes]
+    requires = ["000_roles", jdl::pg::governance::audit_bytes, jdl::pg::governance::note_refusal]
 );
 extension_sql_file!("../../sql/extension/110_setting.sql", name = "110_setting", requires = ["100_access"]);
 extension_sql_file!("../../sql/extension/120_audit.sql", name = "120_audit", requires = ["110_setting"]);
@@ -24,7 +24,8 @@ extension_sql_file!("../../sql/extension/500_matching.sql", name = "500_matching
 extension_sql_file!("../../sql/extension/600_inference.sql", name = "600_inference", requires = ["500_matching"]);
 extension_sql_file!("../../sql/extension/800_report.sql", name = "800_report", requires = ["600_inference"]);
 extension_sql_file!("../../sql/extension/900_governance.sql", name = "900_governance", requires = ["800_report"]);
-extension_sql_file!("../../sql/extension/910_assurance.sql", name = "910_assurance", requires = ["900_governance"]);
+extension_sql_file!("../../sql/extension/905_retention.sql", name = "905_retention", requires = ["900_governance"]);
+extension_sql_file!("../../sql/extension/910_assurance.sql", name = "910_assurance", requires = ["905_retention"]);
 extension_sql_file!("../../sql/extension/990_grant.sql", name = "990_grant", finalize);
 
 /// The tables, in load order. `@extschema@` stands for the schema of the extension.
@@ -48,54 +49,85 @@ const SCHEMA: [&str; 10] = [
 /// Changes of the tables since the first release: from version, to version, SQL. The update script of the functions is `sql/jdl--A--B.sql`.
 const MIGRATIONS: [(&str, &str, &str); 0] = [];
 
-/// Makes the schemas, tables, policies, triggers and views. Asked again, it says that they stand.
+/// Makes the schemas, tables, policies, triggers and views. Asked again, it mends what is missing and leaves the data alone.
 #[pg_extern(name = "jdl_install")]
+#[search_path(pg_catalog, pg_temp)]
 fn install() -> Result<String, ErrorReport> {
-    let version = env!("CARGO_PKG_VERSION");
-    let standing =
-        Spi::get_one::<bool>("SELECT pg_catalog.to_regclass('jdl.schema_version') IS NOT NULL").map_err(spi)?;
-    if standing == Some(true) {
-        let installed =
-            Spi::get_one::<String>("SELECT version FROM jdl.schema_version ORDER BY installed_at DESC LIMIT 1")
-                .map_err(spi)?
-                .ok_or_else(|| missing("the version of the tables"))?;
-        return Ok(format!("the tables of jdl {installed} stand"));
+    let Some(installed) = installed_version()? else {
+        build()?;
+        record(VERSION)?;
+        return Ok(format!("installed the tables of jdl {VERSION}"));
+    };
+    if installed != VERSION {
+        return Err(ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("the tables are those of jdl {installed}"),
+            "jdl_install",
+        )
+        .set_hint("SELECT jdl_migrate();"));
     }
+    build()?;
+    record(VERSION)?;
+    Ok(format!("the tables of jdl {installed} stand"))
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs the files of `sql/schema`, each of which may be run again.
+fn build() -> Result<(), ErrorReport> {
     let schema = super::read::extension_schema()?;
+    // "already exists, skipping" is no news. Seals must not be pending where the trail's own tables are altered.
+    Spi::run("SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE").map_err(spi)?;
     for file in SCHEMA {
         Spi::run(&file.replace("@extschema@", &schema)).map_err(spi)?;
     }
-    Spi::run_with_args("INSERT INTO jdl.schema_version (version) VALUES ($1)", &[version.into()]).map_err(spi)?;
-    Ok(format!("installed the tables of jdl {version}"))
+    Ok(())
 }
 
-fn installed_version() -> Result<String, ErrorReport> {
-    Spi::get_one::<String>("SELECT version FROM jdl.schema_version ORDER BY installed_at DESC, version DESC LIMIT 1")
-        .map_err(spi)?
-        .ok_or_else(|| missing("the version of the tables"))
+/// Notes the version of the tables and what the functions were when it was reached.
+fn record(version: &str) -> Result<(), ErrorReport> {
+    let schema = super::read::extension_schema()?;
+    Spi::run_with_args(
+        &format!(
+            "INSERT INTO jdl.schema_version (version, code_digest) VALUES ($1, {schema}._jdl_code_digest())
+             ON CONFLICT (version) DO UPDATE SET code_digest = excluded.code_digest"
+        ),
+        &[version.into()],
+    )
+    .map_err(spi)
+}
+
+/// The version of the tables; none where there are none.
+fn installed_version() -> Result<Option<String>, ErrorReport> {
+    let standing =
+        Spi::get_one::<bool>("SELECT pg_catalog.to_regclass('jdl.schema_version') IS NOT NULL").map_err(spi)?;
+    if standing != Some(true) {
+        return Ok(None);
+    }
+    Spi::get_one::<String>("SELECT version FROM jdl.schema_version ORDER BY installed_at DESC LIMIT 1").map_err(spi)
 }
 
 /// Brings the tables to the version of the functions, step by step; run it after `ALTER EXTENSION jdl UPDATE`.
 #[pg_extern(name = "jdl_migrate")]
+#[search_path(pg_catalog, pg_temp)]
 fn migrate() -> Result<String, ErrorReport> {
-    let standing =
-        Spi::get_one::<bool>("SELECT pg_catalog.to_regclass('jdl.schema_version') IS NOT NULL").map_err(spi)?;
-    if standing != Some(true) {
+    let Some(mut version) = installed_version()? else {
         return Err(ErrorReport::new(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             "the tables of jdl are not installed",
             "jdl_migrate",
         )
         .set_hint("SELECT jdl_install();"));
-    }
+    };
     let schema = super::read::extension_schema()?;
-    let mut version = installed_version()?;
     for (from, to, sql) in MIGRATIONS {
         if version == from {
             Spi::run(&sql.replace("@extschema@", &schema)).map_err(spi)?;
-            Spi::run_with_args("INSERT INTO jdl.schema_version (version) VALUES ($1)", &[to.into()]).map_err(spi)?;
-            version = to.to_owned();
+            to.clone_into(&mut version);
         }
     }
+    // What is new since then, and what a changed function took along.
+    build()?;
+    record(&version)?;
     Ok(format!("the tables are those of jdl {version}"))
 }
