@@ -89,8 +89,8 @@ BEGIN
     JOIN jdl_restricted.person p USING (person_id)
     JOIN gender g ON g.spelled IS NOT DISTINCT FROM p.gender
     LEFT JOIN jdl.postcode_area a ON a.area = substring(upper(btrim(p.postcode)) FROM '^[A-Z]{1,2}')
-    -- Nobody is released before the end of custody is known.
-    WHERE s.index_date IS NOT NULL;
+    -- Nobody is released before the end of custody is known, and nobody can re-offend after their death.
+    WHERE s.index_date IS NOT NULL AND (p.date_of_death > s.index_date) IS NOT FALSE;
     GET DIAGNOSTICS built = ROW_COUNT;
     RETURN built;
 END

@@ -13,7 +13,11 @@ use super::error::{invalid, report, spi};
 use super::read::{extension_schema, heartbeat};
 
 /// Rows fetched at a time.
-const BATCH: std::ffi::c_long = 10_000;
+pub(super) const BATCH: std::ffi::c_long = 10_000;
+
+/// The columns of `_jdl_candidates` that matching looks at.
+pub(super) const CANDIDATE: &str = "sentence_id AS id, treated, age, gender, ethnicity, nationality, region, disposal, offence_group, index_year::text AS index_year,
+    previous_sanctions, previous_custody, previous_offences, months_since_last, age_at_first, copas_rate";
 
 /// How a column of a query is read.
 #[derive(Clone, Copy)]
@@ -99,7 +103,7 @@ impl Shape {
 }
 
 /// Reads a query into a frame, batch by batch; `each` sees every row (for columns that are no covariates).
-fn read_frame(
+pub(super) fn read_frame(
     query: &str,
     arguments: &[pgrx::datum::DatumWithOid<'_>],
     skip: &[&str],
@@ -294,12 +298,7 @@ fn warn_of(fit: &Fit) {
 #[pg_extern(name = "_jdl_match")]
 fn match_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     let options = read_options(&options)?;
-    let query = format!(
-        "SELECT sentence_id AS id, treated, age, gender, ethnicity, nationality, region, disposal, offence_group, index_year::text AS index_year,
-                previous_sanctions, previous_custody, previous_offences, months_since_last, age_at_first, copas_rate
-         FROM {}._jdl_candidates($1)",
-        extension_schema()?
-    );
+    let query = format!("SELECT {CANDIDATE} FROM {}._jdl_candidates($1)", extension_schema()?);
     let frame = read_frame(&query, &[request_id.into()], &[], &mut |_| Ok(()))?;
     let matching = match_controls(&frame, &options, &heartbeat).map_err(report)?;
     if let Some(fit) = &matching.fit {

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use jdl_core::calendar::Day;
+use jdl_core::inference::Confidence;
 use jdl_core::report::result::{Estimate, Measure, StoredResult, Unit};
 use jdl_core::report::tables::tables;
-use jdl_core::report::{PublishedResult, RandomEffects, published_result, to_forest_html, to_html, words};
+use jdl_core::report::{
+    PublishedResult, RandomEffects, published_result, random_effects, to_forest_html, to_html, words,
+};
 
 use crate::report_cases::{NAMES, case, random_results};
 use crate::report_markup::{Element, parse};
@@ -354,6 +357,32 @@ fn the_forest_plot_shows_every_result_and_its_heterogeneity() {
     }
     is_a_good_page(&to_forest_html(&[], None));
     is_a_good_page(&to_forest_html(&results, None));
+}
+
+#[test]
+fn results_of_one_question_are_summarised_and_no_others() {
+    let row = published_result(&case("clear_reduction")).unwrap();
+    let with = |value: f64, half: f64, months: u32| PublishedResult {
+        follow_up_months: months,
+        difference: Estimate { value: Some(value), low: Some(value - half), high: Some(value + half) },
+        ..row.clone()
+    };
+    let summary = |results: &[PublishedResult]| random_effects(results, Confidence::P95).unwrap();
+    assert_eq!(summary(&[]), None);
+    assert_eq!(summary(&[with(-0.1, 0.05, 12), with(-0.1, 0.05, 24)]), None, "two questions, one result each");
+    // Equal standard errors s, two results d apart: tau squared is d^2 / 2 - s^2, the mean lies half way (by hand).
+    let found = summary(&[with(-0.2, 0.05, 12), with(0.0, 0.05, 12), with(0.9, 0.05, 24)]).unwrap();
+    let s = 0.05 / 1.959_963_984_540_054;
+    assert_eq!((found.results, found.prediction), (2, None));
+    assert!((found.mean.value.unwrap() + 0.1).abs() < 1e-12);
+    assert!((found.tau.unwrap() - (0.02_f64 - s * s).sqrt()).abs() < 1e-9);
+    let q = 0.02 / (s * s);
+    assert!((found.i_squared.unwrap() - (q - 1.0) / q).abs() < 1e-9);
+    assert!(found.method.contains("follow-up of one year, all offences"), "{}", found.method);
+    // With no heterogeneity the prediction interval of k results is the mean and t with k - 2 degrees of freedom.
+    let alike = summary(&[with(-0.1, 0.05, 12), with(-0.1, 0.05, 12), with(-0.1, 0.05, 12)]).unwrap();
+    let (low, high) = alike.prediction.unwrap();
+    assert!((low + high + 0.2).abs() < 1e-12 && (high - low - 2.0 * 12.706_204_736 * s / 3_f64.sqrt()).abs() < 1e-7);
 }
 
 #[test]

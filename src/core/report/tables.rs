@@ -212,6 +212,17 @@ pub fn funnel(result: &StoredResult) -> Table {
     if let Some(n) = result.groups.comparison_n.filter(|_| !result.funnel.is_empty()) {
         table.notes.push(format!("Comparison group: {} people.", count(n)));
     }
+    if let (Some(treatment), Some(comparison)) =
+        (result.groups.treatment_left_early, result.groups.comparison_left_early)
+    {
+        table.notes.push(format!(
+            "Of those analysed, {} in the treatment group and {} in the comparison group died or were taken into custody \
+             for {} days or more before any re-offence; they stay in every rate.",
+            count(treatment),
+            count(comparison),
+            result.request.long_custody_days
+        ));
+    }
     table
 }
 
@@ -329,10 +340,10 @@ pub(crate) fn designs(result: &StoredResult) -> Vec<Design> {
         withheld: measure.withheld.clone(),
     };
     let aipw = s.aipw.map(|difference| Design {
-        label: "Doubly robust estimate".to_owned(),
-        sizes,
+        label: "Doubly robust estimate, against the whole pool".to_owned(),
+        sizes: (measure.treatment.n, s.aipw_pool_n),
         difference,
-        p_value: None,
+        p_value: s.aipw_p,
         withheld: s.withheld.clone(),
     });
     let runs = s.runs.iter().map(|run| Design {
