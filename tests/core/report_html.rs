@@ -81,8 +81,12 @@ fn is_a_good_page(page: &str) -> Element {
         }
     }
     // Landmarks have names of their own, and no heading's name.
-    let regions: Vec<&str> =
-        html.all().into_iter().filter(|e| e.attribute("role") == "region").map(|e| e.attribute("aria-label")).collect();
+    let regions: Vec<&str> = html
+        .all()
+        .into_iter()
+        .filter(|e| e.name == "section" && !e.attribute("aria-label").is_empty())
+        .map(|e| e.attribute("aria-label"))
+        .collect();
     assert!(headings.iter().all(|(_, heading)| !regions.contains(heading)));
     assert_eq!(regions.iter().collect::<BTreeSet<_>>().len(), regions.len());
 
@@ -149,6 +153,12 @@ fn a_page_shows_every_sentence_and_cell() {
         ];
         for sentence in items.into_iter().flatten().chain(single).chain(&words.status) {
             assert!(spoken.contains(sentence.as_str()), "{sentence}");
+        }
+        let explained: Vec<String> = html.named("dd").map(|dd| dd.text.clone()).collect();
+        assert_eq!(explained.len(), result.measures.len());
+        for (said, shown) in words.measures.iter().zip(&explained) {
+            let needed = said.number_needed.as_ref().map(|n| format!(" {n}")).unwrap_or_default();
+            assert_eq!(shown, &format!("{} {}{needed}", said.direction, said.significance));
         }
         for caution in &words.cautions {
             assert!(spoken.contains(format!("Caution: {caution}").as_str()));
@@ -244,7 +254,7 @@ fn drawn_as_printed(svg: &Element, filled: &[Vec<f64>], hollow: &[Vec<f64>]) {
 
 #[test]
 fn every_mark_stands_where_its_printed_number_says() {
-    let mut drawn = [0; 5];
+    let mut drawn = [0; 6];
     for (result, page) in pages() {
         let html = parse(&page);
         let all = tables(&result);
@@ -256,6 +266,27 @@ fn every_mark_stands_where_its_printed_number_says() {
             let rows = rows("rates");
             drawn_as_printed(svg, &column(&rows, 1), &column(&rows, 2));
             drawn[0] += 1;
+        }
+        let primary = result.measures.iter().find(|m| m.key == result.request.plan.primary).unwrap();
+        let both = primary.treatment.value.is_some() && primary.comparison.value.is_some();
+        let headline = html.with_id("chart-headline");
+        assert_eq!(headline.is_some(), both && primary.unit == Unit::Share);
+        if let Some(svg) = headline {
+            let row = rows("rates").into_iter().find(|row| row[0] == primary.label).unwrap();
+            let value_at = scale(svg);
+            for (class, at) in [("filled", 1), ("hollow", 2)] {
+                let printed = cell(&row[at]);
+                let mark = svg.all().into_iter().find(|e| e.has_class("mark") && e.has_class(class)).unwrap();
+                close(value_at(middle(mark)), printed[0], svg);
+                let whisker = svg
+                    .all()
+                    .into_iter()
+                    .find(|e| e.has_class("whisker") && e.has_class("hollow") == (class == "hollow"))
+                    .unwrap();
+                close(value_at(whisker.number("x1")), printed[1], svg);
+                close(value_at(whisker.number("x2")), printed[2], svg);
+            }
+            drawn[5] += 1;
         }
         if let Some(svg) = html.with_id("chart-sensitivity") {
             drawn_as_printed(svg, &column(&rows("sensitivity"), 3), &[]);

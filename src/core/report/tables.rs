@@ -132,7 +132,7 @@ pub fn measures(result: &StoredResult) -> Table {
         "p",
     ];
     let mut withheld = Withheld::default();
-    let mut table = Table::new("measures", "The seven measures", &columns);
+    let mut table = Table::new("measures", "Every measure: values, differences and tests", &columns);
     table.short = vec!["Measure", "n (T)", "n (C)", "T", "C", "Difference", "Sig.", "p"];
     table.words.push(6);
     for measure in &result.measures {
@@ -189,7 +189,7 @@ pub fn funnel(result: &StoredResult) -> Table {
     let mut withheld = Withheld::default();
     let mut table = Table::new(
         "funnel",
-        "From submitted to matched",
+        "People remaining and lost at each step",
         &["Step", "Remaining", "Of submitted", "Lost", "Lost, of submitted", "Why lost"],
     );
     table.short = vec!["Step", "Remain", "of all", "Lost", "of all", "Why lost"];
@@ -266,8 +266,11 @@ fn smd(result: &StoredResult, row: &BalanceRow, value: Option<f64>) -> String {
 /// Who the treatment group is.
 pub fn profile(result: &StoredResult) -> Table {
     let mut withheld = Withheld::default();
-    let mut table =
-        Table::new("profile", "The treatment group", &["Characteristic", "Category", "Share of the treatment group"]);
+    let mut table = Table::new(
+        "profile",
+        "Characteristics of the treatment group",
+        &["Characteristic", "Category", "Share of the treatment group"],
+    );
     table.words.push(1);
     let style = Style::share(&result.rules);
     for block in &result.profile {
