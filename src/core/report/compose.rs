@@ -126,10 +126,15 @@ pub struct Composed {
 /// Those of the disclosure model, and [`Error::Bug`] where the counts contradict the analysis.
 pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Composed> {
     let analysis = findings.analysis;
-    let groups = [group(findings, 0, "treatment")?, group(findings, 1, "comparison")?];
+    // What nobody, or everybody, of a group did is known of each of them, and no count beside it can hide it: then no
+    // outcome is published at all.
+    let with_outcomes =
+        [analysis.treatment, analysis.comparison].iter().all(|g| g.reoffenders > 0 && g.reoffenders < g.people);
+    let group = |which, name| group(findings, which, name, with_outcomes);
+    let groups = [group(0, "treatment")?, group(1, "comparison")?];
     let policy = Policy {
         threshold: findings.smallest_cell,
-        outcome_dimension: Some("reoffended".to_owned()),
+        outcome_dimension: with_outcomes.then(|| "reoffended".to_owned()),
         ..Policy::default()
     };
     let gates = Gates::default();
@@ -171,9 +176,13 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
         })
         .collect();
     tests_made.extend(further_tests(findings, primary, &sensitivity));
-    let left_early = |group: usize| {
-        let counts = [treatment, comparison].map(|g| g.breakdown("left early").and_then(|b| b.count("yes")));
-        counts[0].and(counts[1]).and(counts[group]).map(unsigned)
+    // That nobody left, or nearly everybody, is a statement about each of them: not said, though no count hides it.
+    let left_early = |which: usize| {
+        let enough = |group: &SafeGroup, category: &str| {
+            group.breakdown("left early").and_then(|b| b.count(category)).filter(|n| *n >= findings.smallest_cell)
+        };
+        let both = |category: &str| [treatment, comparison].iter().all(|g| enough(g, category).is_some());
+        enough([treatment, comparison][which], "yes").filter(|_| both("yes") && both("no")).map(unsigned)
     };
     let funnel = funnel(findings, people_hidden)?;
     let hidden_cells = measures.iter().filter(|m| m.withheld.is_some()).count()
@@ -227,7 +236,7 @@ fn unsigned(count: i64) -> u64 {
 }
 
 /// A group of the linked model: all people by outcome, the re-offenders by court category and custody, everybody by profile.
-fn group(findings: &Findings<'_>, which: usize, name: &str) -> Result<Group> {
+fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool) -> Result<Group> {
     let sizes = [&findings.analysis.treatment, &findings.analysis.comparison][which];
     let (people, reoffenders) = (sizes.people as i64, sizes.reoffenders as i64);
     let category = findings.counts.first_by_category[which];
@@ -261,6 +270,9 @@ fn group(findings: &Findings<'_>, which: usize, name: &str) -> Result<Group> {
             &[("yes", sizes.left_early as i64), ("no", people - reoffenders - sizes.left_early as i64)],
         ),
     ];
+    if !with_outcomes {
+        breakdowns = vec![breakdown("people", None, &[("all", people)])];
+    }
     if which == 0 {
         breakdowns.extend(findings.profile.iter().map(|block| Breakdown {
             name: block.key.clone(),
