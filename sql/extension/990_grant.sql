@@ -34,11 +34,12 @@ GRANT USAGE ON SCHEMA @extschema@ TO jdl_owner, jdl_engine, jdl_intake, jdl_anal
 GRANT EXECUTE ON FUNCTION _jdl_audit_attach(regclass, name), _jdl_audit_statement(), _jdl_audit(text, bigint, text, bigint, jsonb) TO jdl_owner;
 GRANT EXECUTE ON FUNCTION jdl_open_request(text, text, text, jsonb, jsonb) TO jdl_intake;
 GRANT EXECUTE ON FUNCTION jdl_validate(bigint), jdl_preflight(bigint) TO jdl_intake, jdl_analyst, jdl_approver;
-GRANT EXECUTE ON FUNCTION jdl_link(bigint, jsonb), jdl_match(bigint, jsonb), jdl_plan(bigint, jsonb, text), jdl_analyse(bigint) TO jdl_analyst;
+GRANT EXECUTE ON FUNCTION jdl_link(bigint, jsonb), jdl_match(bigint, jsonb), jdl_analyse(bigint) TO jdl_analyst;
 GRANT EXECUTE ON FUNCTION jdl_report(bigint), jdl_report_text(bigint), jdl_report_html(bigint), jdl_check_claim(bigint, text) TO jdl_analyst, jdl_approver;
-GRANT EXECUTE ON FUNCTION jdl_forest_html() TO jdl_reader, jdl_analyst, jdl_approver, jdl_auditor;
 GRANT EXECUTE ON FUNCTION jdl_approve(bigint), jdl_release(bigint), jdl_reject(bigint, text), jdl_withdraw(bigint, text), jdl_supersede(bigint, bigint, text) TO jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_halt(bigint, text) TO jdl_analyst, jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_plan(bigint, jsonb, text) TO jdl_analyst;
+GRANT EXECUTE ON FUNCTION jdl_forest_html() TO jdl_reader, jdl_analyst, jdl_approver, jdl_auditor;
 GRANT EXECUTE ON FUNCTION jdl_grant_access(name, name, bigint, text, date, date), jdl_revoke_access(bigint, text) TO jdl_approver, jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_destroy(bigint), jdl_retention_due(), jdl_retention_run() TO jdl_approver, jdl_dba, jdl_job;
 GRANT EXECUTE ON FUNCTION jdl_schedule_retention(text), _jdl_note_schedule(text, bigint), jdl_register_refresh(date) TO jdl_dba;
