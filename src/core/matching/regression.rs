@@ -53,7 +53,7 @@ mod tests {
         let fitted = event_probabilities(&one, &event, &keep, &|| {}).unwrap();
         assert_eq!(fitted.len(), 60);
         assert_eq!(fitted, event_probabilities(&two, &other, &keep, &|| {}).unwrap());
-        assert!(event_probabilities(&one, &vec![false; 60], &keep, &|| {}).is_err());
+        assert!(event_probabilities(&one, &[false; 60], &keep, &|| {}).is_err());
         assert!(event_probabilities(&one, &event[1..], &keep, &|| {}).is_err());
     }
 }
