@@ -155,8 +155,8 @@ BEGIN
             WINDOW later AS (ORDER BY c.as_of_date DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
         ) c
     ) c
-    -- Nobody is released before the end of custody is known.
-    WHERE s.index_date IS NOT NULL;
+    -- Nobody is released before the end of custody is known, and nobody can re-offend after their death.
+    WHERE s.index_date IS NOT NULL AND (p.date_of_death > s.index_date) IS NOT FALSE;
     GET DIAGNOSTICS built = ROW_COUNT;
     RETURN built;
 END

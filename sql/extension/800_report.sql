@@ -70,3 +70,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION jdl_check_claim(bigint, text) IS 'Reads a draft sentence about a report and says what the report does not bear out: numbers, causes, directions, sub-groups.';
+
+-- Over everything that stands as published: what was withdrawn or superseded is not in it.
+CREATE FUNCTION jdl_forest_html() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN @extschema@._jdl_forest_html((
+        SELECT coalesce(jsonb_agg(p.report ORDER BY r.released_at, r.request_id), '[]')
+        FROM jdl.report p JOIN jdl.request r ON r.request_id = p.request_id
+        WHERE EXISTS (SELECT FROM jdl.released_measure m WHERE m.request_id = p.request_id AND m.state = 'current')));
+END
+$$;
+COMMENT ON FUNCTION jdl_forest_html() IS 'One self-contained HTML page: the forest plot of the published results with their random-effects summary and its heterogeneity.';

@@ -51,6 +51,8 @@ GRANT EXECUTE ON FUNCTION jdl_note_discussion(bigint, date) TO jdl_intake, jdl_a
 GRANT EXECUTE ON FUNCTION jdl_dpia(bigint) TO jdl_approver, jdl_auditor, jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_audit_anchor() TO jdl_auditor, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_retention_due() TO jdl_auditor;
+GRANT EXECUTE ON FUNCTION jdl_plan(bigint, jsonb, text) TO jdl_analyst;
+GRANT EXECUTE ON FUNCTION jdl_forest_html() TO jdl_reader, jdl_analyst, jdl_approver, jdl_auditor;
 GRANT EXECUTE ON FUNCTION jdl_destroy(bigint), jdl_retention_due(), jdl_retention_run() TO jdl_approver, jdl_dba, jdl_job;
 GRANT EXECUTE ON FUNCTION jdl_schedule_retention(text), _jdl_note_schedule(text, bigint), _jdl_require_scheduler(), jdl_register_refresh(date) TO jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_assurance(), jdl_audit_verify(text) TO jdl_auditor, jdl_approver, jdl_dba;

@@ -13,6 +13,7 @@ INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('minimum_treatment', '30', 'Fewest people in an analysed treatment group.'),
     ('first_cohort_year', '2002', 'First calendar year of an index event that the register can answer for.'),
     ('follow_up_months', '12', 'Months after the index event in which an offence counts.'),
+    ('long_custody_days', '90', 'Custody of so many days or more that begins in the follow-up ends the time at risk in the curves, as death does.'),
     ('waiting_months', '6', 'Further months in which the offence may be proven.'),
     ('largest_error_share', '0.2', 'A request with a larger share of unusable records is rejected as a whole.'),
     ('expected_match_rate', '0.89', 'Share of usable records that linkage is expected to find (Blue Sky: 287 of 321).'),

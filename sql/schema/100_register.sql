@@ -13,9 +13,12 @@ CREATE TABLE IF NOT EXISTS jdl_restricted.person (
     gender text,
     ethnicity text,
     nationality text,
-    postcode text
+    postcode text,
+    date_of_death date
 );
 COMMENT ON TABLE jdl_restricted.person IS 'A person of the register.';
+COMMENT ON COLUMN jdl_restricted.person.date_of_death IS 'Where known: nothing on or after it is an index event, and a follow-up that it cuts short is said in the report.';
+ALTER TABLE jdl_restricted.person ALTER COLUMN date_of_death SET STATISTICS 0;
 
 CREATE TABLE IF NOT EXISTS jdl_restricted.alias (
     person_id bigint NOT NULL,

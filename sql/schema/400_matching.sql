@@ -66,11 +66,15 @@ CREATE TABLE IF NOT EXISTS jdl.analysis_plan (
     plan_version integer NOT NULL,
     plan jsonb NOT NULL,
     digest text NOT NULL,
+    reason text,
+    outcomes_read boolean NOT NULL DEFAULT false,
     frozen_by name NOT NULL,
     frozen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (request_id, plan_version)
 );
 COMMENT ON TABLE jdl.analysis_plan IS 'The analysis plan of a request with its SHA-256, stored before outcomes are read.';
+COMMENT ON COLUMN jdl.analysis_plan.reason IS 'Why it differs from the version before; null where it does not.';
+COMMENT ON COLUMN jdl.analysis_plan.outcomes_read IS 'Whether outcomes had been read under a version before, which makes its tests exploratory.';
 
 CREATE TABLE IF NOT EXISTS jdl_pseudonymised.analysis (
     request_id bigint PRIMARY KEY REFERENCES jdl.request,

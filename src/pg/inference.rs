@@ -1,19 +1,28 @@
 //! Inference: rates compared, and the whole test set of a request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jdl_core::calendar::Day;
-use jdl_core::inference::{self, AnalysisPlan, Design};
+use jdl_core::inference::{self, Alternatives, AnalysisPlan, Design, DesignRun};
+use jdl_core::matching::MatchOptions;
 use jdl_core::outcomes::{
-    CourtCategory, FollowUp, IndexEvent, Offence, OffenceFilter, OffenceOutcome, PersonOutcome, measure_outcomes,
+    CourtCategory, Definition, IndexEvent, Offence, OffenceFilter, OffenceOutcome, PersonOutcome, measure_outcomes,
 };
 use jdl_core::report::compose::OutcomeCounts;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::{invalid, report, spi};
+use super::error::{invalid, missing, report, spi};
+use super::frame;
+use super::matching::{ASSESSMENT, CANDIDATE};
 use super::read::{day, extension_schema, heartbeat};
+
+/// Rows fetched at a time.
+const BATCH: std::ffi::c_long = 10_000;
+/// Somebody of whom at least one need was assessed in the 12 months up to the index date.
+const ASSESSED: &str =
+    "'{need,no need}' && ARRAY[accommodation_need, employment_need, drugs_need, alcohol_need, thinking_need]";
 
 /// Two counts compared in every usual way, in one row. Rates 0 to 1; differences are treatment minus comparison; `absent` says why a field is null.
 #[pg_extern(immutable, parallel_safe, strict)]
@@ -116,22 +125,34 @@ fn minimum_detectable_effect(
 /// A member of a request at its index event.
 struct Member {
     pseudonym: i64,
+    sentence_id: i64,
     treated: bool,
     weight: f64,
     set: Option<u32>,
-    start: Day,
 }
 
-/// Derives the outcomes of the matched members of a request, writes them, and returns the analysis with the counts behind it.
-#[pg_extern(name = "_jdl_analyse")]
-fn analyse_request(request_id: i64, plan: JsonB) -> Result<JsonB, ErrorReport> {
+/// A plan as JSON, its omissions filled in, or why it cannot be followed.
+#[pg_extern(immutable, parallel_safe, strict, name = "_jdl_whole_plan")]
+fn whole_plan(plan: JsonB) -> Result<JsonB, ErrorReport> {
+    Ok(JsonB(serde_json::json!(read_plan(plan)?)))
+}
+
+fn read_plan(plan: JsonB) -> Result<AnalysisPlan, ErrorReport> {
     let plan: AnalysisPlan = serde_json::from_value(plan.0)
         .map_err(|error| invalid("plan", error.to_string().split(" at line ").next().unwrap_or_default()))?;
+    plan.check().map_err(report)?;
+    Ok(plan)
+}
+
+/// Derives the outcomes of the matched members of a request, writes them, and returns the analysis with the counts behind
+/// it; `design` is the matching design that stands, made again for the sensitivity set.
+#[pg_extern(name = "_jdl_analyse")]
+fn analyse_request(request_id: i64, plan: JsonB, design: JsonB) -> Result<JsonB, ErrorReport> {
+    let plan = read_plan(plan)?;
+    let options = MatchOptions::from_value(design.0).map_err(report)?;
     let members = read_members(request_id)?;
-    let (offences, bounds, filter) = read_offences(request_id, &members, &plan)?;
-    let follow_up = FollowUp::new(plan.follow_up_months, plan.waiting_months, filter).map_err(report)?;
-    let people: Vec<IndexEvent> = members.iter().map(|m| IndexEvent { start: m.start, at_risk_until: None }).collect();
-    let outcomes = measure_outcomes(&people, &offences, &bounds, &follow_up, &heartbeat).map_err(report)?;
+    let sentences: Vec<i64> = members.iter().map(|m| m.sentence_id).collect();
+    let (outcomes, offences_read) = read_outcomes(&sentences, &plan)?;
     write_outcomes(request_id, &members, &outcomes)?;
 
     let treated: Vec<bool> = members.iter().map(|m| m.treated).collect();
@@ -140,13 +161,72 @@ fn analyse_request(request_id: i64, plan: JsonB) -> Result<JsonB, ErrorReport> {
     let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcomes };
     let analysis = inference::analyse(design, &plan, &heartbeat).map_err(report)?;
     let counts = OutcomeCounts::of(&design);
+    let matched: HashSet<i64> = members.iter().filter(|m| m.treated).map(|m| m.sentence_id).collect();
+    let (alternatives, pool_offences) = alternatives(request_id, &matched, &options, &plan)?;
     Ok(JsonB(serde_json::json!({
         "treatment_n": analysis.treatment.people,
         "comparison_n": analysis.comparison.people,
         "measures": analysis.measures.len(),
-        "offences_read": offences.len(),
-        "result": { "analysis": analysis, "counts": counts },
+        "offences_read": offences_read + pool_offences,
+        "result": { "analysis": analysis, "counts": counts, "alternatives": alternatives },
     })))
+}
+
+/// The primary measure by other methods and designs: doubly robust on the matched treated and the pool; and, where people
+/// have an assessment, the design made of those people with the assessment in the model and without.
+fn alternatives(
+    request_id: i64,
+    matched: &HashSet<i64>,
+    options: &MatchOptions,
+    plan: &AnalysisPlan,
+) -> Result<(Alternatives, usize), ErrorReport> {
+    let candidates = format!("{}._jdl_candidates({request_id})", extension_schema()?);
+    let mut alternatives = Alternatives::default();
+    let everybody = frame::read(&format!("SELECT {CANDIDATE}, {ASSESSMENT} FROM {candidates} WHERE loss IS NULL"))?;
+    let (outcomes, offences_read) = read_outcomes(everybody.ids(), plan)?;
+    let kept: Vec<bool> = everybody.ids().iter().map(|id| matched.contains(id)).collect();
+    alternatives.doubly_robust = match inference::doubly_robust(&everybody, &kept, &outcomes, plan, &heartbeat) {
+        Ok(found) => found.ok(),
+        Err(jdl_core::Error::Bug(bug)) => return Err(report(jdl_core::Error::Bug(bug))),
+        // A model that cannot be fitted leaves no second opinion; the report then gives none.
+        Err(_) => None,
+    };
+    let enough = Spi::get_one::<bool>(&format!(
+        "SELECT count(*) FILTER (WHERE treated) >= (SELECT value::integer FROM jdl.setting WHERE setting = 'minimum_treatment') AND count(*) FILTER (WHERE NOT treated) > 0
+         FROM {candidates} WHERE loss IS NULL AND {ASSESSED}"
+    ))
+    .map_err(spi)?;
+    // Where few were assessed there is nothing to compare.
+    if enough != Some(true) {
+        return Ok((alternatives, offences_read));
+    }
+    let assessed =
+        frame::read(&format!("SELECT {CANDIDATE}, {ASSESSMENT} FROM {candidates} WHERE loss IS NULL AND {ASSESSED}"))?;
+    let own: Vec<PersonOutcome> = assessed
+        .ids()
+        .iter()
+        .map(|id| everybody.ids().binary_search(id).map(|at| outcomes[at]))
+        .collect::<Result<_, _>>()
+        .map_err(|_| missing("an assessed candidate among the candidates"))?;
+    let assessment: Vec<&str> = ASSESSMENT.split(", ").collect();
+    let base: Vec<String> = match &options.covariates {
+        Some(named) => named.clone(),
+        None => assessed.names().filter(|name| !assessment.contains(name)).map(str::to_owned).collect(),
+    };
+    let with = base.iter().cloned().chain(assessment.iter().map(|name| (*name).to_owned())).collect();
+    for (key, covariates) in [("with_assessments", with), ("without_assessments", base.clone())] {
+        let options = MatchOptions { covariates: Some(covariates), ..options.clone() };
+        let run = inference::matched_run(&assessed, &options, &own, plan, &heartbeat);
+        alternatives.runs.push(match run {
+            Ok(result) => DesignRun { key: key.to_owned(), result: Some(result), absent: None },
+            Err(jdl_core::Error::Bug(bug)) => return Err(report(jdl_core::Error::Bug(bug))),
+            Err(_) => {
+                let why = "too few people with an assessment to make the design".to_owned();
+                DesignRun { key: key.to_owned(), result: None, absent: Some(why) }
+            }
+        });
+    }
+    Ok((alternatives, offences_read))
 }
 
 /// The matched members in the order of their sentences, which is not that of their random pseudonyms: sums must come out the same every time.
@@ -154,11 +234,10 @@ fn read_members(request_id: i64) -> Result<Vec<Member>, ErrorReport> {
     Spi::connect(|client| {
         let mut members = Vec::new();
         for row in client.select(
-            "SELECT m.pseudonym, m.treated, m.weight, m.matched_set, e.index_date
+            "SELECT m.pseudonym, m.treated, m.weight, m.matched_set, p.sentence_id
              FROM jdl_pseudonymised.member m
              JOIN jdl_restricted.pseudonym p ON p.request_id = m.request_id AND p.pseudonym = m.pseudonym
-             JOIN jdl_restricted.index_event e ON e.sentence_id = p.sentence_id
-             WHERE m.request_id = $1 AND m.matched ORDER BY e.sentence_id",
+             WHERE m.request_id = $1 AND m.matched ORDER BY p.sentence_id",
             None,
             &[request_id.into()],
         )? {
@@ -167,7 +246,7 @@ fn read_members(request_id: i64) -> Result<Vec<Member>, ErrorReport> {
                 treated: row.get(2)?.unwrap_or_default(),
                 weight: row.get(3)?.unwrap_or_default(),
                 set: row.get::<i64>(4)?.and_then(|set| u32::try_from(set).ok()),
-                start: row.get::<Date>(5)?.map(day).unwrap_or(Day(0)),
+                sentence_id: row.get(5)?.unwrap_or_default(),
             });
         }
         Ok(members)
@@ -175,21 +254,60 @@ fn read_members(request_id: i64) -> Result<Vec<Member>, ErrorReport> {
     .map_err(spi)
 }
 
-/// The offences of the members inside their windows, flat, member after member; and the filter with its groups as codes.
+/// The outcomes of the index events that the sentences are, in their order, and how many offences were read for them.
+fn read_outcomes(sentences: &[i64], plan: &AnalysisPlan) -> Result<(Vec<PersonOutcome>, usize), ErrorReport> {
+    let people = read_index_events(sentences, plan)?;
+    let (offences, bounds, filter) = read_offences(sentences, plan)?;
+    let definition = Definition { length: plan.length().map_err(report)?, filter };
+    let outcomes = measure_outcomes(&people, &offences, &bounds, &definition, &heartbeat).map_err(report)?;
+    Ok((outcomes, offences.len()))
+}
+
+/// When each follow-up starts and when the person left early: by death, or by custody of `long_custody_days` or more that
+/// begins in the follow-up.
+fn read_index_events(sentences: &[i64], plan: &AnalysisPlan) -> Result<Vec<IndexEvent>, ErrorReport> {
+    let query = format!(
+        "WITH custody AS MATERIALIZED (
+             SELECT array_agg(k.kind) AS kinds FROM (SELECT DISTINCT s.kind FROM jdl_restricted.sentence s) k WHERE {schema}._jdl_disposal(k.kind) = 'custody'
+         )
+         SELECT e.index_date, least(p.date_of_death, (
+             SELECT min(s.start_date) FROM jdl_restricted.sentence s
+             WHERE s.person_id = e.person_id AND s.start_date > e.index_date AND s.start_date < e.index_date + make_interval(months => $2)
+               AND s.kind = ANY ((SELECT kinds FROM custody)::text[])
+               AND (s.end_date IS NULL OR s.end_date - s.start_date >= (SELECT value::integer FROM jdl.setting WHERE setting = 'long_custody_days'))))
+         FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (sentence_id, n)
+         JOIN jdl_restricted.index_event e USING (sentence_id) JOIN jdl_restricted.person p USING (person_id)
+         ORDER BY asked.n",
+        schema = extension_schema()?
+    );
+    let arguments = [sentences.to_vec().into(), i32::from(plan.follow_up_months).into()];
+    let people = Spi::connect(|client| {
+        let mut people = Vec::with_capacity(sentences.len());
+        for row in client.select(&query, None, &arguments)? {
+            people.push(IndexEvent {
+                start: row.get::<Date>(1)?.map(day).unwrap_or(Day(0)),
+                at_risk_until: row.get::<Date>(2)?.map(day),
+            });
+        }
+        Ok(people)
+    })
+    .map_err(spi)?;
+    if people.len() == sentences.len() { Ok(people) } else { Err(missing("an index event of the request")) }
+}
+
+/// The offences in the windows of the index events, flat, event after event; and the filter with its groups as codes.
 fn read_offences(
-    request_id: i64,
-    members: &[Member],
+    sentences: &[i64],
     plan: &AnalysisPlan,
 ) -> Result<(Vec<Offence>, Vec<usize>, OffenceFilter), ErrorReport> {
     let query = format!(
-        "SELECT m.n, o.offence_date, o.outcome_date, {schema}._jdl_is_proven(o.outcome), o.outcome ~* 'caution|reprimand|warning', o.offence_group, lower(o.court_category), o.custodial
-         FROM unnest($2::bigint[]) WITH ORDINALITY AS m (pseudonym, n)
-         JOIN jdl_restricted.pseudonym p ON p.request_id = $1 AND p.pseudonym = m.pseudonym
-         JOIN jdl_restricted.index_event e ON e.sentence_id = p.sentence_id
-         JOIN jdl_restricted.offence o ON o.person_id = p.person_id AND o.offence_date >= e.index_date AND o.offence_date <= e.index_date + make_interval(months => $3)
+        "SELECT asked.n, o.offence_date, o.outcome_date, {schema}._jdl_is_proven(o.outcome), o.outcome ~* 'caution|reprimand|warning', o.offence_group, lower(o.court_category), o.custodial
+         FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (sentence_id, n)
+         JOIN jdl_restricted.index_event e USING (sentence_id)
+         JOIN jdl_restricted.offence o ON o.person_id = e.person_id AND o.offence_date >= e.index_date AND o.offence_date <= e.index_date + make_interval(months => $2)
               -- What was proven on the index date is what the index event is about: a caution is often of the day of the offence.
               AND (o.outcome_date > e.index_date) IS NOT FALSE
-         ORDER BY m.n, o.offence_date, o.offence_id",
+         ORDER BY asked.n, o.offence_date, o.offence_id",
         schema = extension_schema()?
     );
     let mut codes: HashMap<String, u16> = HashMap::new();
@@ -203,32 +321,35 @@ fn read_offences(
         OffenceFilter::Only(plan.offence_groups.iter().map(|group| code_of(group.clone())).collect())
     };
     let mut offences = Vec::new();
-    let mut bounds = vec![0; members.len() + 1];
+    let mut bounds = vec![0; sentences.len() + 1];
     Spi::connect(|client| {
-        let pseudonyms: Vec<i64> = members.iter().map(|m| m.pseudonym).collect();
-        for row in client.select(
-            &query,
-            None,
-            &[request_id.into(), pseudonyms.into(), i32::from(plan.follow_up_months).into()],
-        )? {
-            let (Some(position), Some(offence_date)) = (row.get::<i64>(1)?, row.get::<Date>(2)?) else { continue };
-            let outcome = match (row.get::<bool>(4)?, row.get::<bool>(5)?) {
-                (Some(true), Some(true)) => OffenceOutcome::Caution,
-                (Some(true), _) => OffenceOutcome::Conviction,
-                _ => OffenceOutcome::NotProven,
-            };
-            offences.push(Offence {
-                offence_date: day(offence_date),
-                outcome_date: row.get::<Date>(3)?.map(day),
-                outcome,
-                offence_group: code_of(row.get::<String>(6)?.unwrap_or_default()),
-                court_category: row.get::<String>(7)?.as_deref().and_then(court_category),
-                custodial: row.get::<bool>(8)?.unwrap_or_default(),
-            });
-            // Positions count from 1, so this is the end of the member's own offences.
-            bounds[position as usize] = offences.len();
+        let mut cursor =
+            client.open_cursor(&query, &[sentences.to_vec().into(), i32::from(plan.follow_up_months).into()]);
+        loop {
+            let rows = cursor.fetch(BATCH)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in rows {
+                let (Some(position), Some(offence_date)) = (row.get::<i64>(1)?, row.get::<Date>(2)?) else { continue };
+                let outcome = match (row.get::<bool>(4)?, row.get::<bool>(5)?) {
+                    (Some(true), Some(true)) => OffenceOutcome::Caution,
+                    (Some(true), _) => OffenceOutcome::Conviction,
+                    _ => OffenceOutcome::NotProven,
+                };
+                offences.push(Offence {
+                    offence_date: day(offence_date),
+                    outcome_date: row.get::<Date>(3)?.map(day),
+                    outcome,
+                    offence_group: code_of(row.get::<String>(6)?.unwrap_or_default()),
+                    court_category: row.get::<String>(7)?.as_deref().and_then(court_category),
+                    custodial: row.get::<bool>(8)?.unwrap_or_default(),
+                });
+                // Positions count from 1, so this is the end of the event's own offences.
+                bounds[position as usize] = offences.len();
+            }
+            heartbeat();
         }
-        Ok(())
     })
     .map_err(spi)?;
     for at in 1..bounds.len() {

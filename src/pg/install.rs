@@ -3,7 +3,7 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::{missing, spi};
+use super::error::spi;
 
 // Each file requires the one above it: pgrx keeps no order of its own. Rust functions stand between the first and the second.
 extension_sql_file!("../../sql/extension/000_roles.sql", name = "000_roles", bootstrap);

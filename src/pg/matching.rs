@@ -11,6 +11,14 @@ use super::error::{report, spi};
 use super::frame;
 use super::read::{extension_schema, heartbeat};
 
+/// The covariates of `_jdl_candidates` that the register itself gives.
+pub(super) const CANDIDATE: &str = "sentence_id AS id, treated, age, gender, ethnicity, nationality, region, disposal, offence_group, index_year,
+    previous_sanctions, previous_custody, previous_cautions, previous_community, recent_sanctions, months_since_last, months_since_custody, age_at_first, copas_rate,
+    previous_offences, recent_offences, previous_violence, previous_acquisitive, previous_drugs, previous_same_group";
+
+/// Those that other departments and assessments give, of people of whom they know something.
+pub(super) const ASSESSMENT: &str = "employment, employed_months, benefits, benefit_months, accommodation_need, employment_need, drugs_need, alcohol_need, thinking_need";
+
 fn read_options(options: &JsonB) -> Result<MatchOptions, ErrorReport> {
     MatchOptions::from_json(&options.0.to_string()).map_err(report)
 }
@@ -160,13 +168,7 @@ fn jdl_match_summary(query: &str, options: default!(JsonB, "'{}'")) -> Result<Js
 fn match_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     let options = read_options(&options)?;
     let candidates = format!("{}._jdl_candidates({request_id})", extension_schema()?);
-    let frame = frame::read(&format!(
-        "SELECT sentence_id AS id, treated, age, gender, ethnicity, nationality, region, disposal, offence_group, index_year,
-                previous_sanctions, previous_custody, previous_cautions, previous_community, recent_sanctions, months_since_last, months_since_custody, age_at_first, copas_rate,
-                previous_offences, recent_offences, previous_violence, previous_acquisitive, previous_drugs, previous_same_group,
-                employment, employed_months, benefits, benefit_months, accommodation_need, employment_need, drugs_need, alcohol_need, thinking_need
-         FROM {candidates} WHERE loss IS NULL"
-    ))?;
+    let frame = frame::read(&format!("SELECT {CANDIDATE}, {ASSESSMENT} FROM {candidates} WHERE loss IS NULL"))?;
     let losses = Spi::get_one::<JsonB>(&format!(
         "SELECT coalesce(jsonb_object_agg(l.loss, l.events), '{{}}') FROM (SELECT c.loss, count(*) AS events FROM {candidates} c WHERE c.loss IS NOT NULL GROUP BY c.loss) l"
     ))

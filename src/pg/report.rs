@@ -1,12 +1,15 @@
 //! The report: gathers what the stages stored, has it composed and protected, and renders the one stored result.
 
 use jdl_core::calendar::Day;
-use jdl_core::inference::Analysis;
+use jdl_core::inference::{Alternatives, Analysis, Confidence};
 use jdl_core::matching;
 use jdl_core::report::claim::check_claim;
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
 use jdl_core::report::result::{Plan, Request, Rules, Status};
-use jdl_core::report::{StoredResult, to_html, to_json, to_text};
+use jdl_core::report::{
+    PlanChange, PublishedResult, StoredResult, plan_change, published_result, random_effects, to_forest_html, to_html,
+    to_json, to_text,
+};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -37,6 +40,7 @@ const COVARIATES: [(&str, &str); 13] = [
 struct StoredAnalysis {
     analysis: Analysis,
     counts: OutcomeCounts,
+    alternatives: Alternatives,
 }
 
 /// What the database knows of a request, in one row of JSON.
@@ -47,6 +51,8 @@ struct Gathered {
     register_version: i64,
     plan_version: u32,
     plan_digest: String,
+    plan_changes: Vec<PlanChange>,
+    long_custody_days: u32,
     first_year: i16,
     last_year: i16,
     region: Option<String>,
@@ -127,6 +133,14 @@ const GATHER: &str = "
 SELECT jsonb_build_object(
     'provider', r.provider, 'intervention', r.intervention, 'region', r.options -> 'region',
     'register_version', a.register_version, 'plan_version', a.plan_version, 'plan_digest', p.digest,
+    'plan_changes', (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('version', v.plan_version, 'reason', v.reason, 'outcomes_read', v.outcomes_read, 'changed', (
+            SELECT coalesce(jsonb_agg(k.key ORDER BY k.key), '[]') FROM (
+                SELECT key FROM jsonb_each(v.plan -> 'analysis') WHERE value IS DISTINCT FROM v.before -> 'analysis' -> key
+                UNION ALL SELECT 'matching_design' WHERE v.plan -> 'design' IS DISTINCT FROM v.before -> 'design') k (key))) ORDER BY v.plan_version), '[]')
+        FROM (SELECT *, lag(c.plan) OVER (ORDER BY c.plan_version) AS before FROM jdl.analysis_plan c WHERE c.request_id = r.request_id AND c.plan_version <= a.plan_version) v
+        WHERE v.plan_version > 1),
+    'long_custody_days', (SELECT value FROM jdl.setting WHERE setting = 'long_custody_days'),
     'first_year', (SELECT min(e.index_year) FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e USING (sentence_id) WHERE c.request_id = r.request_id AND c.loss IS NULL),
     'last_year', (SELECT max(e.index_year) FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e USING (sentence_id) WHERE c.request_id = r.request_id AND c.loss IS NULL),
     'smallest_cell', greatest((r.options ->> 'threshold')::integer, (SELECT value::integer FROM jdl.setting WHERE setting = 'smallest_cell')),
@@ -168,6 +182,7 @@ fn make_report(request_id: i64, today: Date) -> Result<JsonB, ErrorReport> {
     let findings = Findings {
         request: request(request_id, &gathered, day(today)),
         analysis: &gathered.result.analysis,
+        alternatives: &gathered.result.alternatives,
         counts: gathered.result.counts,
         funnel: funnel(&gathered),
         linkage: [gathered.link.submitted, gathered.link.linked, gathered.link.suspect, gathered.link.unlinked],
@@ -217,7 +232,8 @@ fn request(request_id: i64, gathered: &Gathered, today: Day) -> Request {
             hash: gathered.plan_digest.clone(),
             primary: measure_key(plan.primary_measure).0,
             seed: plan.seed,
-            changes: Vec::new(),
+            changes: gathered.plan_changes.iter().map(plan_change).collect(),
+            changed_after_outcomes: gathered.plan_changes.iter().any(|change| change.outcomes_read),
         },
         cohort_first_year: gathered.first_year,
         cohort_last_year: gathered.last_year,
@@ -225,6 +241,7 @@ fn request(request_id: i64, gathered: &Gathered, today: Day) -> Request {
         waiting_months: u32::from(plan.waiting_months),
         offence_filter: (!plan.offence_groups.is_empty())
             .then(|| plan.offence_groups.iter().cloned().collect::<Vec<_>>().join(", ")),
+        long_custody_days: gathered.long_custody_days,
         analysis_date: today,
         status: Status::Draft,
         status_reason: None,
@@ -238,7 +255,12 @@ fn funnel(gathered: &Gathered) -> Vec<CountedStep> {
         step("submitted", "submitted by the provider", "", link.submitted),
         step("valid", "with usable details", "details missing or impossible", link.valid),
         step("on_register", "found on the register", "no match, or a match that could not be trusted", link.linked),
-        step("index_event", "with an index event", "no sentence that the service belongs to", gathered.with_sentence),
+        step(
+            "index_event",
+            "with an index event",
+            "no sentence that the service belongs to, or died before it ended",
+            gathered.with_sentence,
+        ),
         step("old_enough", "old enough to answer", "follow-up not complete, or too early", gathered.index_events),
         step("in_model", "in the matching model", "details needed by the model missing", gathered.in_model),
         step("matched", "matched and analysed", "nobody similar enough", gathered.matched),
@@ -313,6 +335,16 @@ fn report_measures(
         })
         .collect();
     Ok(TableIterator::new(rows))
+}
+
+/// The forest plot over stored reports (a JSON array, in the order of the plot), with their random-effects summary.
+#[pg_extern(immutable, parallel_safe, strict, name = "_jdl_forest_html")]
+fn forest_html(reports: JsonB) -> Result<String, ErrorReport> {
+    let reports: Vec<StoredResult> =
+        serde_json::from_value(reports.0).map_err(|e| missing(&format!("a part of a stored report ({e})")))?;
+    let results: Vec<PublishedResult> = reports.iter().filter_map(published_result).collect();
+    let summary = random_effects(&results, Confidence::P95).map_err(report)?;
+    Ok(to_forest_html(&results, summary.as_ref()))
 }
 
 /// What a draft sentence says that the stored report does not bear out.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use jdl_core::inference::*;
+use jdl_core::matching::{Column, Frame, MatchOptions, match_controls};
 use jdl_core::outcomes::{CourtCategory, FirstReoffence, PersonOutcome};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -367,7 +368,7 @@ fn curves_end_at_the_rate_and_people_who_leave_are_no_longer_at_risk() {
         outcome.followed_throughout = false;
     }
     let dying = dying.analyse(&quick()).unwrap();
-    assert_eq!(dying.treatment.not_followed_throughout, 100);
+    assert_eq!(dying.treatment.left_early, 100);
     assert_eq!(dying.measures, analysis.measures, "the published measures keep them in the denominator");
     assert!(last(&dying.treatment_curve).reoffended > last(&analysis.treatment_curve).reoffended);
 }
@@ -426,4 +427,65 @@ fn the_doubly_robust_estimate_needs_only_one_of_its_two_models() {
             .unwrap();
     let (effect, se) = effect(&half, &zero);
     assert!((effect - plain.difference).abs() < 1e-12 && (se / plain.test.unwrap().standard_error - 1.0).abs() < 1e-12);
+}
+
+/// Candidates whose chance of treatment and of re-offending both rise with `x`, and whom treatment changes by `effect`.
+fn candidates(n: usize, effect: f64) -> (Frame, Vec<PersonOutcome>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
+    let (mut ids, mut treated, mut x, mut outcome) = (vec![], vec![], vec![], vec![]);
+    for id in 0..n as i64 {
+        let value: f64 = rng.random_range(-1.5..1.5);
+        let t = rng.random_bool(logistic(1.2 * value - 1.5));
+        let risk = logistic(value - 0.5) + if t { effect } else { 0.0 };
+        ids.push(id);
+        treated.push(t);
+        x.push(value);
+        outcome.push(if rng.random_bool(risk.clamp(0.0, 1.0)) {
+            reoffender(40, 1, CourtCategory::Summary, false)
+        } else {
+            never()
+        });
+    }
+    (Frame::new(&ids, &treated, &[("x", Column::Numeric(x))]).unwrap(), outcome)
+}
+
+#[test]
+fn the_doubly_robust_run_finds_an_effect_that_confounding_hides() {
+    let (frame, outcome) = candidates(40_000, -0.08);
+    let plan = quick();
+    let run = doubly_robust(&frame, frame.treated(), &outcome, &plan, &|| {}).unwrap().unwrap();
+    let weight = vec![1.0; frame.len()];
+    let none = vec![None; frame.len()];
+    let design = Design { treated: frame.treated(), weight: &weight, set: &none, outcome: &outcome };
+    let naive = compare_measure(design, Measure::ReoffendingRate, &plan).unwrap().difference.unwrap();
+    assert!(naive > 0.02, "without adjustment the service looks harmful: {naive}");
+    assert!((run.estimate.effect + 0.08).abs() < 4.0 * run.estimate.standard_error, "{:?}", run.estimate);
+    assert_eq!(run.treatment_people as usize, frame.treated_count());
+    assert_eq!(run.comparison_people as usize, frame.len() - frame.treated_count());
+    // Treated people who were not matched are in neither model nor mean.
+    let some: Vec<bool> = frame.treated().iter().enumerate().map(|(i, t)| *t && i % 2 == 0).collect();
+    let fewer = doubly_robust(&frame, &some, &outcome, &plan, &|| {}).unwrap().unwrap();
+    assert_eq!(fewer.treatment_people as usize, some.iter().filter(|kept| **kept).count());
+    // What is not a share of everybody has no such estimate, and neither has a pool in which nobody re-offended.
+    let days = AnalysisPlan { primary_measure: Measure::DaysToFirstReoffence, ..quick() };
+    assert_eq!(doubly_robust(&frame, frame.treated(), &outcome, &days, &|| {}).unwrap(), Err(Absent::NotApplicable));
+    let quiet = vec![never(); frame.len()];
+    assert_eq!(doubly_robust(&frame, frame.treated(), &quiet, &plan, &|| {}).unwrap(), Err(Absent::NoVariance));
+}
+
+#[test]
+fn a_matched_run_is_the_primary_measure_of_that_match() {
+    let (frame, outcome) = candidates(3_000, -0.05);
+    let plan = quick();
+    let options = MatchOptions::from_json(r#"{"ratio": 1, "caliper": 0.2}"#).unwrap();
+    let run = matched_run(&frame, &options, &outcome, &plan, &|| {}).unwrap();
+    let matching = match_controls(&frame, &options, &|| {}).unwrap();
+    let set: Vec<Option<u32>> = matching.sets.unwrap().iter().map(|s| (*s > 0).then_some(*s)).collect();
+    let design = Design { treated: frame.treated(), weight: &matching.weights, set: &set, outcome: &outcome };
+    let whole = analyse(design, &plan, &|| {}).unwrap();
+    let main = &whole.measures[0];
+    assert_eq!((run.difference, run.difference_low, run.p_value), (main.difference, main.difference_low, main.p_value));
+    assert_eq!(run.treatment.people, main.treatment.people);
+    assert!(matched_run(&frame, &options, &outcome[1..], &plan, &|| {}).is_err());
 }

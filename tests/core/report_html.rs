@@ -5,9 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use jdl_core::calendar::Day;
+use jdl_core::inference::Confidence;
 use jdl_core::report::result::{Estimate, Measure, StoredResult, Unit};
 use jdl_core::report::tables::tables;
-use jdl_core::report::{PublishedResult, RandomEffects, published_result, to_forest_html, to_html, words};
+use jdl_core::report::{
+    PublishedResult, RandomEffects, published_result, random_effects, to_forest_html, to_html, words,
+};
 
 use crate::report_cases::{NAMES, case, random_results};
 use crate::report_markup::{Element, parse};
@@ -78,8 +81,12 @@ fn is_a_good_page(page: &str) -> Element {
         }
     }
     // Landmarks have names of their own, and no heading's name.
-    let regions: Vec<&str> =
-        html.all().into_iter().filter(|e| e.attribute("role") == "region").map(|e| e.attribute("aria-label")).collect();
+    let regions: Vec<&str> = html
+        .all()
+        .into_iter()
+        .filter(|e| e.name == "section" && !e.attribute("aria-label").is_empty())
+        .map(|e| e.attribute("aria-label"))
+        .collect();
     assert!(headings.iter().all(|(_, heading)| !regions.contains(heading)));
     assert_eq!(regions.iter().collect::<BTreeSet<_>>().len(), regions.len());
 
@@ -146,6 +153,12 @@ fn a_page_shows_every_sentence_and_cell() {
         ];
         for sentence in items.into_iter().flatten().chain(single).chain(&words.status) {
             assert!(spoken.contains(sentence.as_str()), "{sentence}");
+        }
+        let explained: Vec<String> = html.named("dd").map(|dd| dd.text.clone()).collect();
+        assert_eq!(explained.len(), result.measures.len());
+        for (said, shown) in words.measures.iter().zip(&explained) {
+            let needed = said.number_needed.as_ref().map(|n| format!(" {n}")).unwrap_or_default();
+            assert_eq!(shown, &format!("{} {}{needed}", said.direction, said.significance));
         }
         for caution in &words.cautions {
             assert!(spoken.contains(format!("Caution: {caution}").as_str()));
@@ -241,7 +254,7 @@ fn drawn_as_printed(svg: &Element, filled: &[Vec<f64>], hollow: &[Vec<f64>]) {
 
 #[test]
 fn every_mark_stands_where_its_printed_number_says() {
-    let mut drawn = [0; 5];
+    let mut drawn = [0; 6];
     for (result, page) in pages() {
         let html = parse(&page);
         let all = tables(&result);
@@ -253,6 +266,27 @@ fn every_mark_stands_where_its_printed_number_says() {
             let rows = rows("rates");
             drawn_as_printed(svg, &column(&rows, 1), &column(&rows, 2));
             drawn[0] += 1;
+        }
+        let primary = result.measures.iter().find(|m| m.key == result.request.plan.primary).unwrap();
+        let both = primary.treatment.value.is_some() && primary.comparison.value.is_some();
+        let headline = html.with_id("chart-headline");
+        assert_eq!(headline.is_some(), both && primary.unit == Unit::Share);
+        if let Some(svg) = headline {
+            let row = rows("rates").into_iter().find(|row| row[0] == primary.label).unwrap();
+            let value_at = scale(svg);
+            for (class, at) in [("filled", 1), ("hollow", 2)] {
+                let printed = cell(&row[at]);
+                let mark = svg.all().into_iter().find(|e| e.has_class("mark") && e.has_class(class)).unwrap();
+                close(value_at(middle(mark)), printed[0], svg);
+                let whisker = svg
+                    .all()
+                    .into_iter()
+                    .find(|e| e.has_class("whisker") && e.has_class("hollow") == (class == "hollow"))
+                    .unwrap();
+                close(value_at(whisker.number("x1")), printed[1], svg);
+                close(value_at(whisker.number("x2")), printed[2], svg);
+            }
+            drawn[5] += 1;
         }
         if let Some(svg) = html.with_id("chart-sensitivity") {
             drawn_as_printed(svg, &column(&rows("sensitivity"), 3), &[]);
@@ -354,6 +388,32 @@ fn the_forest_plot_shows_every_result_and_its_heterogeneity() {
     }
     is_a_good_page(&to_forest_html(&[], None));
     is_a_good_page(&to_forest_html(&results, None));
+}
+
+#[test]
+fn results_of_one_question_are_summarised_and_no_others() {
+    let row = published_result(&case("clear_reduction")).unwrap();
+    let with = |value: f64, half: f64, months: u32| PublishedResult {
+        follow_up_months: months,
+        difference: Estimate { value: Some(value), low: Some(value - half), high: Some(value + half) },
+        ..row.clone()
+    };
+    let summary = |results: &[PublishedResult]| random_effects(results, Confidence::P95).unwrap();
+    assert_eq!(summary(&[]), None);
+    assert_eq!(summary(&[with(-0.1, 0.05, 12), with(-0.1, 0.05, 24)]), None, "two questions, one result each");
+    // Equal standard errors s, two results d apart: tau squared is d^2 / 2 - s^2, the mean lies half way (by hand).
+    let found = summary(&[with(-0.2, 0.05, 12), with(0.0, 0.05, 12), with(0.9, 0.05, 24)]).unwrap();
+    let s = 0.05 / 1.959_963_984_540_054;
+    assert_eq!((found.results, found.prediction), (2, None));
+    assert!((found.mean.value.unwrap() + 0.1).abs() < 1e-12);
+    assert!((found.tau.unwrap() - (0.02_f64 - s * s).sqrt()).abs() < 1e-9);
+    let q = 0.02 / (s * s);
+    assert!((found.i_squared.unwrap() - (q - 1.0) / q).abs() < 1e-9);
+    assert!(found.method.contains("follow-up of one year, all offences"), "{}", found.method);
+    // With no heterogeneity the prediction interval of k results is the mean and t with k - 2 degrees of freedom.
+    let alike = summary(&[with(-0.1, 0.05, 12), with(-0.1, 0.05, 12), with(-0.1, 0.05, 12)]).unwrap();
+    let (low, high) = alike.prediction.unwrap();
+    assert!((low + high + 0.2).abs() < 1e-12 && (high - low - 2.0 * 12.706_204_736 * s / 3_f64.sqrt()).abs() < 1e-7);
 }
 
 #[test]

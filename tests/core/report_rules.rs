@@ -3,7 +3,7 @@
 use jdl_core::Error;
 use jdl_core::report::check::check;
 use jdl_core::report::reading::{Verdict, apply_gates, primary, read};
-use jdl_core::report::result::{Light, MeasureKey, Population, StoredResult, Unit};
+use jdl_core::report::result::{GroupFigure, Light, MeasureKey, Population, StoredResult, Unit};
 use jdl_core::report::{to_json, words};
 
 use crate::report_cases::case;
@@ -148,6 +148,7 @@ fn nothing_is_published_with_more_digits_than_are_printed() {
         match value {
             serde_json::Value::Number(n) if n.is_f64() => {
                 let decimals = n.to_string().split_once('.').map_or(0, |(_, part)| part.len());
+                // 0.181, not 0.18100000000000002.
                 if decimals > 5 {
                     found.push(format!("{at}: {n}"));
                 }
@@ -165,5 +166,17 @@ fn nothing_is_published_with_more_digits_than_are_printed() {
         long(&to_json(&case(name)), "", &mut published);
         assert!(stored.len() > 20, "{name} has nothing to round");
         assert_eq!(published, Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_share_is_stored_as_the_digits_that_were_printed() {
+    let mut result = case("clear_reduction");
+    result.rules.rate_decimals = 1;
+    for units in 1..1000_u32 {
+        result.measures[0].treatment =
+            GroupFigure { value: Some(f64::from(units) / 1000.0 + 1e-5), ..GroupFigure::default() };
+        let json = to_json(&result)["measures"][0]["treatment"]["value"].to_string();
+        assert_eq!(json, format!("0.{units:03}").trim_end_matches('0'), "{units}");
     }
 }

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use jdl_core::calendar::Day;
+use jdl_core::calendar::{Day, FollowUpLength};
 use jdl_core::inference::*;
 use jdl_core::outcomes::*;
 use rand::rngs::ChaCha8Rng;
@@ -35,9 +35,9 @@ fn register(people: usize, offences: usize) -> (Vec<IndexEvent>, Vec<Offence>, V
 
 fn outcomes(c: &mut Criterion) {
     let (people, offences, bounds) = register(500_000, 3_000_000);
-    let follow_up = FollowUp::new(12, 6, OffenceFilter::All).unwrap();
+    let definition = Definition { length: FollowUpLength::ONE_YEAR, filter: OffenceFilter::All };
     c.bench_function("outcomes of 500,000 people with 3 million offences", |b| {
-        b.iter(|| measure_outcomes(black_box(&people), &offences, &bounds, &follow_up, &|| {}).unwrap());
+        b.iter(|| measure_outcomes(black_box(&people), &offences, &bounds, &definition, &|| {}).unwrap());
     });
 }
 
@@ -55,8 +55,8 @@ fn permutation(c: &mut Criterion) {
 
 fn analyses(c: &mut Criterion) {
     let (people, offences, bounds) = register(505_000, 3_000_000);
-    let follow_up = FollowUp::new(12, 6, OffenceFilter::All).unwrap();
-    let outcome = measure_outcomes(&people, &offences, &bounds, &follow_up, &|| {}).unwrap();
+    let definition = Definition { length: FollowUpLength::ONE_YEAR, filter: OffenceFilter::All };
+    let outcome = measure_outcomes(&people, &offences, &bounds, &definition, &|| {}).unwrap();
     let n = outcome.len();
     let plan = AnalysisPlan::default();
     let treated: Vec<bool> = (0..n).map(|i| i < 5000).collect();

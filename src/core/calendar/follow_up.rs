@@ -4,8 +4,47 @@ use super::Day;
 use crate::Error;
 use crate::Result;
 
-/// The follow-up and waiting period that start with an index event (MoJ, "Proven reoffending statistics: definitions
-/// and measurement": 12 months for the offence, 6 more for it to be proven).
+/// How long people are followed, and how much longer their offences may take to be proven.
+///
+/// ```
+/// use jdl_core::calendar::{Day, FollowUpLength};
+/// let two_years = FollowUpLength::new(24, 6).unwrap();
+/// let release = Day::from_ymd(2005, 3, 31).unwrap();
+/// assert_eq!(two_years.from(release).offence_end(), Day::from_ymd(2007, 3, 31).unwrap());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowUpLength {
+    months: u16,
+    waiting_months: u16,
+}
+
+impl FollowUpLength {
+    /// Follow-up of 12 months and waiting period of 6: the national measure (MoJ, "Proven reoffending statistics:
+    /// definitions and measurement").
+    pub const ONE_YEAR: Self = Self { months: 12, waiting_months: 6 };
+
+    /// A follow-up of `months` (1 to 120) with a waiting period of `waiting_months` (0 to 120).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] on `follow_up_months` or `waiting_months` out of range.
+    pub fn new(months: u16, waiting_months: u16) -> Result<Self> {
+        if !(1..=120).contains(&months) {
+            return Err(Error::invalid("follow_up_months", "must lie between 1 and 120"));
+        }
+        if waiting_months > 120 {
+            return Err(Error::invalid("waiting_months", "must be at most 120"));
+        }
+        Ok(Self { months, waiting_months })
+    }
+
+    /// The follow-up of this length from `start`.
+    pub fn from(self, start: Day) -> FollowUp {
+        let (months, waiting) = (i32::from(self.months), i32::from(self.waiting_months));
+        FollowUp { start, offence_end: start.plus_months(months), outcome_end: start.plus_months(months + waiting) }
+    }
+}
+
+/// The days of one person's follow-up and waiting period, which start with the index event.
 ///
 /// Both ends are half-open and counted from the start by calendar months, never from each other: an offence counts on
 /// `start` and up to the day before `start` + 12 months, an outcome up to the day before `start` + 18 months. Where
@@ -27,27 +66,9 @@ pub struct FollowUp {
 }
 
 impl FollowUp {
-    /// Follow-up of 12 months and waiting period of 6: the national measure.
+    /// [`FollowUpLength::ONE_YEAR`] from `start`.
     pub fn one_year(start: Day) -> Self {
-        Self { start, offence_end: start.plus_months(12), outcome_end: start.plus_months(18) }
-    }
-
-    /// A follow-up of `months` (1 to 120) with a waiting period of `waiting_months` (0 to 60).
-    ///
-    /// # Errors
-    /// [`Error::InvalidInput`] where a length is out of range.
-    pub fn new(start: Day, months: i32, waiting_months: i32) -> Result<Self> {
-        if !(1..=120).contains(&months) {
-            return Err(Error::invalid("follow_up_months", "must be between 1 and 120"));
-        }
-        if !(0..=60).contains(&waiting_months) {
-            return Err(Error::invalid("waiting_months", "must be between 0 and 60"));
-        }
-        Ok(Self {
-            start,
-            offence_end: start.plus_months(months),
-            outcome_end: start.plus_months(months + waiting_months),
-        })
+        FollowUpLength::ONE_YEAR.from(start)
     }
 
     /// The day the clock starts: release from custody, start of a court sentence, or caution.
@@ -70,9 +91,10 @@ impl FollowUp {
         self.start <= day && day < self.offence_end
     }
 
-    /// Does an offence of `offence_date` that was decided on `outcome_date` count as proven in time?
+    /// Does an offence of `offence_date` that was decided on `outcome_date` count as proven in time? A decision before
+    /// the offence is a mistake in the record and proves nothing.
     pub fn proves(&self, offence_date: Day, outcome_date: Day) -> bool {
-        self.contains_offence(offence_date) && self.start <= outcome_date && outcome_date < self.outcome_end
+        self.contains_offence(offence_date) && offence_date <= outcome_date && outcome_date < self.outcome_end
     }
 
     /// Can the question be answered from records that are complete up to and including `known_until`?
@@ -105,6 +127,7 @@ mod tests {
         assert!(follow_up.proves(offence, day(2008, 1, 14)));
         assert!(!follow_up.proves(offence, day(2008, 1, 15)));
         assert!(!follow_up.proves(day(2007, 7, 15), day(2007, 8, 1)));
+        assert!(!follow_up.proves(offence, day(2007, 7, 13)));
     }
 
     #[test]
@@ -121,7 +144,8 @@ mod tests {
         // Eighteen months run from the start: 31 August + 18 months is 28 February, not 31 August + 12 + 6 by way of another month's end.
         assert_eq!(FollowUp::one_year(day(2005, 8, 31)).outcome_end(), day(2007, 2, 28));
         assert_eq!(FollowUp::one_year(day(2006, 8, 31)).outcome_end(), day(2008, 2, 29));
-        assert_eq!(FollowUp::new(day(2004, 2, 29), 48, 6).unwrap().offence_end(), day(2008, 2, 29));
+        let four_years = FollowUpLength::new(48, 6).unwrap();
+        assert_eq!(four_years.from(day(2004, 2, 29)).offence_end(), day(2008, 2, 29));
     }
 
     #[test]
@@ -133,9 +157,11 @@ mod tests {
 
     #[test]
     fn lengths_out_of_range_are_refused() {
-        assert!(FollowUp::new(Day(0), 0, 6).is_err());
-        assert!(FollowUp::new(Day(0), 121, 6).is_err());
-        assert!(FollowUp::new(Day(0), 12, -1).is_err());
-        assert_eq!(FollowUp::new(Day(0), 12, 6), Ok(FollowUp::one_year(Day(0))));
+        for (months, waiting, allowed) in
+            [(0, 6, false), (1, 0, true), (120, 120, true), (121, 6, false), (12, 121, false)]
+        {
+            assert_eq!(FollowUpLength::new(months, waiting).is_ok(), allowed, "{months}, {waiting}");
+        }
+        assert_eq!(FollowUpLength::new(12, 6), Ok(FollowUpLength::ONE_YEAR));
     }
 }

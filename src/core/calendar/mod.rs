@@ -5,5 +5,5 @@ mod follow_up;
 mod working_days;
 
 pub use day::Day;
-pub use follow_up::FollowUp;
+pub use follow_up::{FollowUp, FollowUpLength};
 pub use working_days::{Holidays, add_working_days, working_days_between};

@@ -80,8 +80,8 @@ pub struct GroupSizes {
     pub reoffenders: u64,
     /// Their proven re-offences (not weighted).
     pub reoffences: u64,
-    /// People who could not re-offend until the end (died, for example); they stay in every denominator.
-    pub not_followed_throughout: u64,
+    /// People who died, or were locked away for long, before any re-offence; they stay in every denominator.
+    pub left_early: u64,
 }
 
 /// One group's side of one measure.
@@ -180,21 +180,8 @@ pub struct MeasureResult {
 /// `TooFew` where a group has nobody with a weight above 0.
 pub fn analyse(design: Design<'_>, plan: &AnalysisPlan, heartbeat: Heartbeat<'_>) -> Result<Analysis> {
     plan.check()?;
-    let n = design.treated.len();
-    if [design.weight.len(), design.set.len(), design.outcome.len()].iter().any(|len| *len != n) {
-        return Err(Error::invalid("people", "must have a group, a weight, a set and an outcome each"));
-    }
-    if !design.weight.iter().all(|w| w.is_finite() && *w >= 0.0) {
-        return Err(Error::invalid("weight", "must be finite and not negative"));
-    }
-    let groups = [sizes(&design, true), sizes(&design, false)];
-    for (group, what) in groups.iter().zip(["people in the treatment group", "people in the comparison group"]) {
-        if group.people == 0 {
-            return Err(Error::too_few(what, 0, 1));
-        }
-    }
-    let in_sets = (0..n).any(|i| design.weight[i] > 0.0 && design.set[i].is_some());
-    let standard_errors = if in_sets { StandardErrors::MatchedSets } else { StandardErrors::EffectiveNumbers };
+    let groups = checked_sizes(&design)?;
+    let standard_errors = design.standard_errors();
     let mut measures = Vec::with_capacity(Measure::ALL.len());
     for measure in Measure::ALL {
         measures.push(Compared::new(&design, measure, standard_errors, plan.confidence)?.result(&groups[0], plan));
@@ -217,6 +204,40 @@ pub fn analyse(design: Design<'_>, plan: &AnalysisPlan, heartbeat: Heartbeat<'_>
     })
 }
 
+/// One measure of a matched design, not adjusted for any other test.
+///
+/// # Errors
+/// As [`analyse`].
+pub fn compare_measure(design: Design<'_>, measure: Measure, plan: &AnalysisPlan) -> Result<MeasureResult> {
+    let groups = checked_sizes(&design)?;
+    Ok(Compared::new(&design, measure, design.standard_errors(), plan.confidence)?.result(&groups[0], plan))
+}
+
+impl Design<'_> {
+    fn standard_errors(&self) -> StandardErrors {
+        let in_sets = (0..self.set.len()).any(|i| self.weight[i] > 0.0 && self.set[i].is_some());
+        if in_sets { StandardErrors::MatchedSets } else { StandardErrors::EffectiveNumbers }
+    }
+}
+
+/// The sizes of treatment and comparison group of a design that can be compared.
+fn checked_sizes(design: &Design<'_>) -> Result<[GroupSizes; 2]> {
+    let n = design.treated.len();
+    if [design.weight.len(), design.set.len(), design.outcome.len()].iter().any(|len| *len != n) {
+        return Err(Error::invalid("people", "must have a group, a weight, a set and an outcome each"));
+    }
+    if !design.weight.iter().all(|w| w.is_finite() && *w >= 0.0) {
+        return Err(Error::invalid("weight", "must be finite and not negative"));
+    }
+    let groups = [sizes(design, true), sizes(design, false)];
+    for (group, what) in groups.iter().zip(["people in the treatment group", "people in the comparison group"]) {
+        if group.people == 0 {
+            return Err(Error::too_few(what, 0, 1));
+        }
+    }
+    Ok(groups)
+}
+
 fn sizes(design: &Design<'_>, treated: bool) -> GroupSizes {
     let kept = || (0..design.treated.len()).filter(|&i| design.treated[i] == treated && design.weight[i] > 0.0);
     let weights: Vec<f64> = kept().map(|i| design.weight[i]).collect();
@@ -226,7 +247,7 @@ fn sizes(design: &Design<'_>, treated: bool) -> GroupSizes {
         effective_n: effective_n(&weights),
         reoffenders: count(&PersonOutcome::reoffended),
         reoffences: kept().map(|i| u64::from(design.outcome[i].reoffences)).sum(),
-        not_followed_throughout: count(&|o| !o.followed_throughout),
+        left_early: count(&|o| !o.followed_throughout && !o.reoffended()),
     }
 }
 

@@ -231,7 +231,7 @@ impl Spread<'_> {
 }
 
 /// The doubly robust estimate of the effect on the treated: right if either the propensity score or the outcome model is.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DoublyRobust {
     /// Mean outcome of the treated less the estimate of what it would have been without treatment.
     pub effect: f64,

@@ -10,6 +10,7 @@
 
 mod absent;
 mod adjust;
+mod alternatives;
 mod analyse;
 mod compare;
 mod counts;
@@ -32,9 +33,10 @@ mod survival;
 
 pub use absent::{Absent, Confidence, Defined, Interval};
 pub use adjust::{benjamini_hochberg, holm};
+pub use alternatives::{Alternatives, DesignRun, DoublyRobustRun, doubly_robust, matched_run};
 pub use analyse::{
     Analysis, Design, EFFECTIVE_N_NEEDED, Gate, GroupEstimate, GroupSizes, MeasureResult, REOFFENDERS_NEEDED,
-    StandardErrors, analyse,
+    StandardErrors, analyse, compare_measure,
 };
 pub use compare::{AbsentField, RateComparison, compare_rates};
 pub use counts::{

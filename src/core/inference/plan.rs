@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::calendar::FollowUpLength;
 use crate::error::{Error, Result};
-use crate::outcomes::{FollowUp, OffenceFilter};
 
 use super::absent::Confidence;
 use super::measure::Measure;
@@ -75,10 +75,15 @@ impl AnalysisPlan {
                 return Err(Error::invalid(field, "must not hold a blank name"));
             }
         }
-        FollowUp::new(self.follow_up_months, self.waiting_months, OffenceFilter::All).map(|_| ()).map_err(|e| match e {
-            Error::InvalidInput { field, rule } if field == "months" => Error::invalid("follow_up_months", rule),
-            other => other,
-        })
+        self.length().map(|_| ())
+    }
+
+    /// How long people are followed.
+    ///
+    /// # Errors
+    /// `InvalidInput` on `follow_up_months` or `waiting_months`.
+    pub fn length(&self) -> Result<FollowUpLength> {
+        FollowUpLength::new(self.follow_up_months, self.waiting_months)
     }
 
     /// The bytes that are hashed: JSON without white space, keys and sets in order, numbers in their shortest form.

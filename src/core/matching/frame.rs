@@ -145,6 +145,11 @@ impl Frame {
         })
     }
 
+    /// The same covariates under other labels, one a row.
+    pub(crate) fn labelled(&self, labels: &[bool]) -> Self {
+        Self { treated: labels.to_vec(), ..self.clone() }
+    }
+
     /// The rows where `keep` holds.
     pub(crate) fn subset(&self, keep: impl Fn(usize) -> bool) -> Self {
         let rows: Vec<u32> = (0..self.len()).filter(|&row| keep(row)).map(|row| row as u32).collect();

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `options`, `plan` | what may be asked for; the same, checked |
 //! | `frame`, `packed`, `design` | rows as compact columns; columns of a formula |
-//! | `kernel`, `linear`, `model`, `propensity` | the logistic regression |
+//! | `kernel`, `linear`, `model`, `propensity`, `regression` | the logistic regression, of treatment and of any event |
 //! | `ground` | score, common support, strata, calipers |
 //! | `distance`, `order`, `nearest`, `search`, `optimal`, `radius` | who serves whom |
 //! | `weights`, `entropy` | what units weigh |
@@ -32,6 +32,7 @@ mod packed;
 mod plan;
 mod propensity;
 mod radius;
+mod regression;
 mod result;
 mod search;
 mod weights;
@@ -45,5 +46,6 @@ pub use options::{
 };
 pub use plan::Plan;
 pub use propensity::{Coefficient, Fit, FitOptions, Penalty, Separation};
+pub use regression::event_probabilities;
 pub use result::{CaliperWidth, GridPoint, GroupCounts, Matching, Overlap, Pair, Unmatched};
 pub use weights::effective_sample_size;

@@ -1,7 +1,6 @@
-//! The events that outcomes are made from, and the window in which they count.
+//! The events that outcomes are made from, and what counts as a re-offence.
 
-use crate::calendar::Day;
-use crate::error::{Error, Result};
+use crate::calendar::{Day, FollowUp, FollowUpLength};
 
 /// How an offence ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -78,64 +77,23 @@ impl OffenceFilter {
     }
 }
 
-/// How long people are followed and what counts; the same for every person of a request.
+/// What counts as a proven re-offence; the same for every person of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FollowUp {
-    months: u16,
-    waiting_months: u16,
-    offence_filter: OffenceFilter,
-}
-
-impl FollowUp {
-    /// `months` in which an offence must be committed (12 for the one-year measure) and `waiting_months` more in which
-    /// it may still be proven (6).
-    ///
-    /// # Errors
-    /// `InvalidInput` on `months` (1 to 120) or `waiting_months` (at most 120).
-    pub fn new(months: u16, waiting_months: u16, offence_filter: OffenceFilter) -> Result<Self> {
-        if !(1..=120).contains(&months) {
-            return Err(Error::invalid("months", "must lie between 1 and 120"));
-        }
-        if waiting_months > 120 {
-            return Err(Error::invalid("waiting_months", "must be at most 120"));
-        }
-        Ok(Self { months, waiting_months, offence_filter })
-    }
-
-    /// The days that count for a follow-up from `start`.
-    pub fn window(&self, start: Day) -> Window {
-        Window {
-            start,
-            end: start.plus_months(i32::from(self.months)),
-            proven_by: start.plus_months(i32::from(self.months) + i32::from(self.waiting_months)),
-        }
-    }
-
+pub struct Definition {
+    /// How long people are followed.
+    pub length: FollowUpLength,
     /// Which offences count.
-    pub fn offence_filter(&self) -> &OffenceFilter {
-        &self.offence_filter
-    }
+    pub filter: OffenceFilter,
 }
 
-/// The days of one person's follow-up. A start on the 29th to 31st that the last month lacks ends on that month's last day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// First day of the follow-up: release, start of a court sentence, or caution. Offences on it count.
-    pub start: Day,
-    /// First day after the follow-up. Offences on it do not count.
-    pub end: Day,
-    /// First day on which proof comes too late.
-    pub proven_by: Day,
-}
-
-impl Window {
-    /// Whether `offence` is a proven re-offence: committed on `start` or later and before `end`, and convicted or
-    /// cautioned not before it was committed and before `proven_by`.
-    pub fn proves(&self, offence: &Offence) -> bool {
-        self.start <= offence.offence_date
-            && offence.offence_date < self.end
-            && offence.outcome.proves()
-            && offence.outcome_date.is_some_and(|day| offence.offence_date <= day && day < self.proven_by)
+impl Definition {
+    /// Whether `offence` is a proven re-offence in `follow_up`: of a group that counts, committed in the follow-up, and
+    /// convicted or cautioned not before it was committed and before the waiting period ended (Ministry of Justice,
+    /// "Proven reoffending statistics: definitions and measurement").
+    pub fn counts(&self, follow_up: &FollowUp, offence: &Offence) -> bool {
+        offence.outcome.proves()
+            && self.filter.includes(offence.offence_group)
+            && offence.outcome_date.is_some_and(|day| follow_up.proves(offence.offence_date, day))
     }
 }
 

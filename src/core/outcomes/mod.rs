@@ -6,5 +6,5 @@
 mod event;
 mod measure;
 
-pub use event::{CourtCategory, FollowUp, IndexEvent, Offence, OffenceFilter, OffenceOutcome, Window};
+pub use event::{CourtCategory, Definition, IndexEvent, Offence, OffenceFilter, OffenceOutcome};
 pub use measure::{FirstReoffence, PersonOutcome, measure_outcomes, measure_person};

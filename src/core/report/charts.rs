@@ -112,7 +112,8 @@ pub(crate) fn at(value: f64) -> String {
 
 /// Every chart for which there are numbers, in reading order.
 pub fn charts(result: &StoredResult) -> Vec<Chart> {
-    [rates(result), funnel(result), love(result), curves(result), sensitivity(result)].into_iter().flatten().collect()
+    let all = [headline(result), rates(result), funnel(result), love(result), curves(result), sensitivity(result)];
+    all.into_iter().flatten().collect()
 }
 
 /// The SVG element with its role, title and description.
@@ -229,6 +230,35 @@ fn mark(mark: Mark, x: f64, y: f64) -> Markup {
 }
 
 const GROUPS: (&str, &str) = ("treatment group", "comparison group");
+
+/// The primary measure in both groups, where it is a share: the first thing that a reader looks at.
+fn headline(result: &StoredResult) -> Option<Chart> {
+    let measure = primary(result).filter(|m| m.unit == Unit::Share)?;
+    let style = Style::of(measure, &result.rules);
+    let level = |value| finite(value).map(|v| style.level(v));
+    let mut said = Vec::new();
+    let mut row = |label: &str, mark: Mark, group: &GroupFigure| {
+        let value = level(group.value)?;
+        let ends = level(group.low).zip(level(group.high));
+        let interval = ends.map(|(low, high)| format!(" (interval {low} to {high})")).unwrap_or_default();
+        said.push(format!("{label}: {}{interval}", style.with_unit(value)));
+        let ends = ends.map(|(low, high)| (low.value(), high.value()));
+        Some(Row { label: label.to_owned(), points: vec![Point { mark, value: value.value(), ends }] })
+    };
+    let rows = [
+        row("Treatment group", Mark::Filled, &measure.treatment)?,
+        row("Comparison group", Mark::Hollow, &measure.comparison)?,
+    ];
+    let title = format!("{} of the two groups, with intervals", measure.label);
+    let description = format!("{}, in per cent. {}.", measure.label, said.join("; "));
+    chart(
+        "chart-headline",
+        title,
+        description,
+        "rates",
+        Rows { rows: &rows, legend: None, axis_label: "per cent", guides: &[] },
+    )
+}
 
 /// Rates of both groups with their intervals.
 fn rates(result: &StoredResult) -> Option<Chart> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disclosure::{Breakdown, Gates, Group, Policy, SafeGroup, protect_funnel, protect_groups};
 use crate::error::{Error, Result};
-use crate::inference::{self, Analysis, GroupEstimate, MeasureResult, detectable_rate};
+use crate::inference::{self, Alternatives, Analysis, GroupEstimate, MeasureResult, detectable_rate};
 use crate::matching;
 use crate::number::Heartbeat;
 
@@ -17,7 +17,7 @@ use super::precision::at_printed_precision;
 use super::result::{
     Balance, BalanceRow, BalanceSummary, CurvePoint, Curves, Disclosure, Estimate, FunnelStep, Gate, GroupFigure,
     Groups, Light, Linkage, Measure, MeasureKey, ProfileBlock, ProfileRow, Request, Rules, SCHEMA_VERSION, Sensitivity,
-    StoredResult, TestMade,
+    SensitivityRun, StoredResult, TestMade,
 };
 
 /// Printed wherever a number is not shown.
@@ -83,6 +83,8 @@ pub struct Findings<'a> {
     pub request: Request,
     /// Outcomes and tests.
     pub analysis: &'a Analysis,
+    /// The primary measure by other methods and designs.
+    pub alternatives: &'a Alternatives,
     /// The counts behind them.
     pub counts: OutcomeCounts,
     /// The attrition funnel, in flow order.
@@ -124,10 +126,15 @@ pub struct Composed {
 /// Those of the disclosure model, and [`Error::Bug`] where the counts contradict the analysis.
 pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Composed> {
     let analysis = findings.analysis;
-    let groups = [group(findings, 0, "treatment")?, group(findings, 1, "comparison")?];
+    // What nobody, or everybody, of a group did is known of each of them, and no count beside it can hide it: then no
+    // outcome is published at all.
+    let with_outcomes =
+        [analysis.treatment, analysis.comparison].iter().all(|g| g.reoffenders > 0 && g.reoffenders < g.people);
+    let group = |which, name| group(findings, which, name, with_outcomes);
+    let groups = [group(0, "treatment")?, group(1, "comparison")?];
     let policy = Policy {
         threshold: findings.smallest_cell,
-        outcome_dimension: Some("reoffended".to_owned()),
+        outcome_dimension: with_outcomes.then(|| "reoffended".to_owned()),
         ..Policy::default()
     };
     let gates = Gates::default();
@@ -146,11 +153,12 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let sensitivity = sensitivity(findings, primary);
     let profile = profile(findings, treatment);
     let curves = curves(findings, primary.is_some_and(|m| m.withheld.is_none()));
-    let tests_made = measures
+    let mut tests_made: Vec<TestMade> = measures
         .iter()
         .zip(&analysis.measures)
         .map(|(m, made)| TestMade {
-            family: "all measures".to_owned(),
+            family: if analysis.plan.family.contains(&made.measure) { "declared family" } else { "outside it" }
+                .to_owned(),
             measure: m.label.clone(),
             subgroup: None,
             method: match analysis.standard_errors {
@@ -167,11 +175,15 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
                 .or_else(|| made.p_value.is_none().then(|| "the test cannot be made".to_owned())),
         })
         .collect();
-    let mut notices = Vec::new();
-    let not_followed = analysis.treatment.not_followed_throughout + analysis.comparison.not_followed_throughout;
-    if not_followed > 0 {
-        notices.push("Some people could not re-offend for part of the follow-up; they stay in every rate.".to_owned());
-    }
+    tests_made.extend(further_tests(findings, primary, &sensitivity));
+    // That nobody left, or nearly everybody, is a statement about each of them: not said, though no count hides it.
+    let left_early = |which: usize| {
+        let enough = |group: &SafeGroup, category: &str| {
+            group.breakdown("left early").and_then(|b| b.count(category)).filter(|n| *n >= findings.smallest_cell)
+        };
+        let both = |category: &str| [treatment, comparison].iter().all(|g| enough(g, category).is_some());
+        enough([treatment, comparison][which], "yes").filter(|_| both("yes") && both("no")).map(unsigned)
+    };
     let funnel = funnel(findings, people_hidden)?;
     let hidden_cells = measures.iter().filter(|m| m.withheld.is_some()).count()
         + balance.rows.iter().filter(|row| row.withheld.is_some()).count()
@@ -187,6 +199,8 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
             comparison_n: comparison.people.map(unsigned),
             treatment_effective_n: treatment.people.map(|_| analysis.treatment.effective_n),
             comparison_effective_n: comparison.people.map(|_| analysis.comparison.effective_n),
+            treatment_left_early: left_early(0),
+            comparison_left_early: left_early(1),
             national_or_region: findings.national_or_region.clone(),
             withheld: hidden(!people_hidden),
         },
@@ -209,7 +223,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
             },
             hidden_cells: Some(hidden_cells as u64),
         },
-        notices,
+        notices: Vec::new(),
     };
     // What is stored is what is printed: digits beyond it would tell more than the report does.
     let result = at_printed_precision(&result);
@@ -222,7 +236,7 @@ fn unsigned(count: i64) -> u64 {
 }
 
 /// A group of the linked model: all people by outcome, the re-offenders by court category and custody, everybody by profile.
-fn group(findings: &Findings<'_>, which: usize, name: &str) -> Result<Group> {
+fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool) -> Result<Group> {
     let sizes = [&findings.analysis.treatment, &findings.analysis.comparison][which];
     let (people, reoffenders) = (sizes.people as i64, sizes.reoffenders as i64);
     let category = findings.counts.first_by_category[which];
@@ -250,7 +264,15 @@ fn group(findings: &Findings<'_>, which: usize, name: &str) -> Result<Group> {
             ],
         ),
         breakdown("custody", of, &[("yes", custodial), ("no", reoffenders - custodial)]),
+        breakdown(
+            "left early",
+            Some(("reoffended", "no")),
+            &[("yes", sizes.left_early as i64), ("no", people - reoffenders - sizes.left_early as i64)],
+        ),
     ];
+    if !with_outcomes {
+        breakdowns = vec![breakdown("people", None, &[("all", people)])];
+    }
     if which == 0 {
         breakdowns.extend(findings.profile.iter().map(|block| Breakdown {
             name: block.key.clone(),
@@ -506,6 +528,7 @@ fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) -> Sensitivit
         return Sensitivity { withheld: Some(WITHHELD.to_owned()), ..Sensitivity::default() };
     };
     let found = &findings.analysis.sensitivity;
+    let robust = findings.alternatives.doubly_robust.as_ref();
     let detectable = primary.comparison.value.filter(|_| primary.key == MeasureKey::ReoffendingRate).and_then(|rate| {
         let n = [findings.analysis.comparison.effective_n, findings.analysis.treatment.effective_n];
         let found = detectable_rate(rate, n, 0.8, findings.significance_level).ok()?;
@@ -514,14 +537,108 @@ fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) -> Sensitivit
     Sensitivity {
         rosenbaum_gamma: found.rosenbaum_gamma,
         e_value: found.e_value,
-        aipw: None,
+        aipw: robust.map(|r| Estimate {
+            value: Some(r.estimate.effect),
+            low: Some(r.estimate.interval.low),
+            high: Some(r.estimate.interval.high),
+        }),
+        aipw_p: robust.map(|r| r.estimate.p_value),
+        aipw_pool_n: robust.map(|r| r.comparison_people),
         permutation_p: found.permutation.as_ref().map(|p| p.p_value),
         permutation_draws: found.permutation.as_ref().map(|p| u64::from(p.draws)),
         minimum_detectable_effect: detectable,
         number_needed: primary.number_needed,
-        runs: Vec::new(),
+        runs: runs(findings, primary),
         withheld: None,
     }
+}
+
+/// The other designs. The size of a group is shown only where it differs from every size already shown by nobody or by a
+/// publishable number of people, and a difference only where both sides of the rate behind it could be.
+fn runs(findings: &Findings<'_>, primary: &Measure) -> Vec<SensitivityRun> {
+    let threshold = findings.smallest_cell.unsigned_abs();
+    let mut shown = [vec![primary.treatment.n.unwrap_or(0)], vec![primary.comparison.n.unwrap_or(0)]];
+    findings
+        .alternatives
+        .runs
+        .iter()
+        .map(|run| {
+            let label = match run.key.as_str() {
+                "with_assessments" => "People with an assessment, assessment variables in the model",
+                "without_assessments" => "The same people, assessment variables left out",
+                key => key,
+            };
+            let mut reported = SensitivityRun {
+                key: run.key.clone(),
+                label: label.to_owned(),
+                treatment_n: None,
+                comparison_n: None,
+                difference: Estimate::default(),
+                p_value: None,
+                withheld: None,
+            };
+            let Some(m) = &run.result else {
+                reported.withheld =
+                    Some(run.absent.clone().unwrap_or_else(|| "the design could not be made".to_owned()));
+                return reported;
+            };
+            let sides = [&m.treatment, &m.comparison];
+            let is_rate = m.unit == inference::Unit::Share;
+            let publishable = sides.iter().all(|side| {
+                side.people >= threshold
+                    && (!is_rate || (side.events >= threshold && side.people - side.events >= threshold))
+            });
+            if !publishable {
+                reported.withheld = Some(WITHHELD.to_owned());
+                return reported;
+            }
+            let mut size = |which: usize| {
+                let n = sides[which].people;
+                let apart = |other: &u64| n == *other || n.abs_diff(*other) >= threshold;
+                shown[which].iter().all(apart).then(|| {
+                    shown[which].push(n);
+                    n
+                })
+            };
+            (reported.treatment_n, reported.comparison_n) = (size(0), size(1));
+            reported.difference = Estimate { value: m.difference, low: m.difference_low, high: m.difference_high };
+            reported.p_value = m.p_value;
+            reported
+        })
+        .collect()
+}
+
+/// The tests outside the family of measures: chance, time, and the other designs. Each that was made stands here.
+fn further_tests(findings: &Findings<'_>, primary: Option<&Measure>, sensitivity: &Sensitivity) -> Vec<TestMade> {
+    let Some(primary) = primary else { return Vec::new() };
+    let test = |measure: &str, method: &str, p_value: Option<f64>, withheld: Option<String>| TestMade {
+        family: "sensitivity".to_owned(),
+        measure: measure.to_owned(),
+        subgroup: None,
+        method: method.to_owned(),
+        p_value,
+        p_holm: None,
+        p_bh: None,
+        withheld,
+    };
+    let hidden = primary.withheld.clone();
+    let mut tests = Vec::new();
+    if let Some(permutation) = &findings.analysis.sensitivity.permutation {
+        let p = hidden.is_none().then_some(permutation.p_value);
+        tests.push(test(&primary.label, "permutation of the groups", p, hidden.clone()));
+    }
+    if let Some(p) = findings.analysis.log_rank_p_value {
+        let p = hidden.is_none().then_some(p);
+        tests.push(test("Re-offending over time", "log-rank, pairing ignored", p, hidden.clone()));
+    }
+    if let Some(robust) = &findings.alternatives.doubly_robust {
+        let p = hidden.is_none().then_some(robust.estimate.p_value);
+        tests.push(test(&primary.label, "doubly robust, normal", p, hidden));
+    }
+    tests.extend(sensitivity.runs.iter().filter(|run| run.p_value.is_some() || run.withheld.is_some()).map(|run| {
+        test(&format!("{} ({})", primary.label, run.label), "as the main analysis", run.p_value, run.withheld.clone())
+    }));
+    tests
 }
 
 fn profile(findings: &Findings<'_>, treatment: &SafeGroup) -> Vec<ProfileBlock> {

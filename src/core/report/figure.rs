@@ -189,8 +189,8 @@ impl Style {
     /// Back from printed digits to the stored scale (per cent to share).
     pub fn stored(self, rounded: Rounded) -> f64 {
         match self.unit {
-            // Divided in one step, so that printing what was stored gives the same digits again.
-            Unit::Share => rounded.value() / 100.0,
+            // Divided in one step: the double nearest to the printed digits, which JSON writes as those digits.
+            Unit::Share => rounded.units as f64 / power_of_ten(rounded.decimals + 2),
             _ => rounded.value(),
         }
     }

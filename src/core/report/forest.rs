@@ -4,10 +4,12 @@ use maud::html;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
+use crate::error::Result;
+use crate::inference::{Confidence, dersimonian_laird, student_quantile};
 use crate::report::charts::{Chart, Mark, Point, Row, Rows, interval_point, svg};
 use crate::report::figure::{Rounded, Style, count, finite, or_withheld, p_text};
 use crate::report::html::{page, show_chart, show_table};
-use crate::report::phrases::{date, p_phrase};
+use crate::report::phrases::{date, p_phrase, period};
 use crate::report::precision::at_printed_precision;
 use crate::report::reading::{Verdict, read};
 use crate::report::result::{Estimate, MeasureKey, Rules, StoredResult, iso_day};
@@ -27,6 +29,8 @@ pub struct PublishedResult {
     pub analysis_date: Day,
     /// Length of follow-up, in months.
     pub follow_up_months: u32,
+    /// Which offences count, if not all.
+    pub offence_filter: Option<String>,
     /// People in the treatment group.
     pub treatment_n: Option<u64>,
     /// People in the comparison group.
@@ -70,12 +74,63 @@ pub fn published_result(result: &StoredResult) -> Option<PublishedResult> {
         intervention: request.intervention.clone(),
         analysis_date: request.analysis_date,
         follow_up_months: request.follow_up_months,
+        offence_filter: request.offence_filter.clone(),
         treatment_n: measure.treatment.n,
         comparison_n: measure.comparison.n,
         difference: measure.difference,
         p_value: measure.p_value,
         conclusive: matches!(read(&published, measure).verdict, Verdict::Lower | Verdict::Higher),
     })
+}
+
+/// The random-effects summary of the results that ask the same question: those with the most frequent length of
+/// follow-up and definition of an offence (the shorter, where two are as frequent).
+///
+/// Estimates and standard errors come from what was printed, a standard error being the width of the interval over twice
+/// its normal quantile; DerSimonian and Laird (1986), heterogeneity as Higgins and Thompson (2002), prediction interval as
+/// Higgins, Thompson and Spiegelhalter (2009, eq. 12). Results are taken to be about different people. Nothing under two
+/// results.
+///
+/// # Errors
+/// Those of [`dersimonian_laird`].
+pub fn random_effects(results: &[PublishedResult], confidence: Confidence) -> Result<Option<RandomEffects>> {
+    let question = |r: &PublishedResult| (r.follow_up_months, r.offence_filter.clone());
+    let asked = |q: &(u32, Option<String>)| results.iter().filter(|r| question(r) == *q).count();
+    let mut questions: Vec<(u32, Option<String>)> = results.iter().map(question).collect();
+    questions.sort();
+    questions.dedup();
+    questions.sort_by_key(|q| std::cmp::Reverse(asked(q)));
+    let Some(first) = questions.first() else { return Ok(None) };
+    let studies: Vec<(f64, f64)> = results
+        .iter()
+        .filter(|r| question(r) == *first)
+        .filter_map(|r| {
+            let Estimate { value: Some(value), low: Some(low), high: Some(high) } = r.difference else { return None };
+            let variance = ((high - low) / (2.0 * confidence.z())).powi(2);
+            (variance > 0.0).then_some((value, variance))
+        })
+        .collect();
+    if studies.len() < 2 {
+        return Ok(None);
+    }
+    let (effects, variances): (Vec<f64>, Vec<f64>) = studies.into_iter().unzip();
+    let found = dersimonian_laird(&effects, &variances, confidence)?;
+    let k = effects.len();
+    let prediction = (k >= 3).then(|| {
+        let spread = (found.tau_squared + found.standard_error * found.standard_error).sqrt();
+        let reach = student_quantile(confidence.alpha() / 2.0, k as f64 - 2.0).abs() * spread;
+        (found.estimate - reach, found.estimate + reach)
+    });
+    let offences = first.1.as_deref().unwrap_or("all offences");
+    Ok(Some(RandomEffects {
+        results: k as u64,
+        mean: Estimate { value: Some(found.estimate), low: Some(found.interval.low), high: Some(found.interval.high) },
+        prediction,
+        i_squared: Some(found.i_squared_percent / 100.0),
+        tau: Some(found.tau_squared.sqrt()),
+        q_p_value: found.q_p_value.ok(),
+        method: format!("DerSimonian and Laird, follow-up of {}, {offences}", period(first.0)),
+    }))
 }
 
 /// A page with the forest plot of `results`, in the order given, and their random-effects summary.
@@ -94,7 +149,8 @@ pub fn to_forest_html(results: &[PublishedResult], summary: Option<&RandomEffect
 }
 
 fn name(result: &PublishedResult) -> String {
-    format!("{}, {} (request {})", result.provider, result.intervention, result.request_id)
+    let filter = result.offence_filter.as_ref().map(|filter| format!(", {filter}")).unwrap_or_default();
+    format!("{}, {} (request {}{filter})", result.provider, result.intervention, result.request_id)
 }
 
 /// Whole percentage points, as in every report by default.

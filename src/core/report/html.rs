@@ -32,6 +32,7 @@ pub fn to_html(result: &StoredResult) -> String {
                 }
                 @for caution in &words.cautions { p.caution { "Caution: " (caution) } }
                 p { (words.groups) }
+                (chart("chart-headline"))
                 (table("headline"))
                 (items(&words.per_hundred))
             },
@@ -51,12 +52,20 @@ pub fn to_html(result: &StoredResult) -> String {
             "The seven measures",
             html! {
                 (table("measures"))
-                @for measure in &words.measures {
-                    h3 { (measure.label) }
-                    p { (measure.direction) " " (measure.significance) @if let Some(n) = &measure.number_needed { " " (n) } }
-                }
                 (chart("chart-rates"))
                 (table("rates"))
+                h3 { "Each measure in words" }
+                dl {
+                    @for measure in &words.measures {
+                        div {
+                            dt { (measure.label) }
+                            dd {
+                                (measure.direction) " " (measure.significance)
+                                @if let Some(n) = &measure.number_needed { " " (n) }
+                            }
+                        }
+                    }
+                }
             },
         ),
         (
@@ -144,8 +153,13 @@ fn items(items: &[String]) -> Markup {
 
 pub(crate) fn show_table(table: &Table) -> Markup {
     let class = |column: usize| (!table.words.contains(&column)).then_some("number");
+    // A traffic light has its word and a mark beside it.
+    let light = |cell: &str| {
+        let named = ["light green", "light amber", "light red"];
+        named.into_iter().find(|name| name.strip_prefix("light ") == Some(cell))
+    };
     html! {
-        div.scroll role="region" aria-label={ "Table: " (table.caption) } tabindex="0" {
+        section.scroll aria-label={ "Table: " (table.caption) } tabindex="0" {
             table id={ "table-" (table.key) } {
                 caption { (table.caption) }
                 thead {
@@ -155,7 +169,7 @@ pub(crate) fn show_table(table: &Table) -> Markup {
                     @for row in &table.rows {
                         tr {
                             @for (n, cell) in row.iter().enumerate() {
-                                @if n == 0 { th scope="row" { (cell) } } @else { td class=[class(n)] { (cell) } }
+                                @if n == 0 { th scope="row" { (cell) } } @else { td class=[class(n).or(light(cell))] { (cell) } }
                             }
                         }
                     }
@@ -171,7 +185,7 @@ pub(crate) fn show_chart(chart: &Chart, tables: &[Table]) -> Markup {
     let caption = tables.iter().find(|t| t.key == chart.table).map(|t| t.caption.as_str());
     html! {
         figure id=(chart.key) {
-            div.scroll role="region" aria-label={ "Chart: " (chart.title) } tabindex="0" { (chart.svg) }
+            section.scroll aria-label={ "Chart: " (chart.title) } tabindex="0" { (chart.svg) }
             figcaption {
                 (chart.title) "."
                 @if let Some(caption) = caption { " Its numbers are in the table \"" (caption) "\"." }

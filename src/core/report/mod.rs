@@ -27,9 +27,9 @@ pub mod text;
 pub mod wording;
 
 pub use claim::{ClaimProblem, check_claim};
-pub use forest::{PublishedResult, RandomEffects, published_result, to_forest_html};
+pub use forest::{PublishedResult, RandomEffects, published_result, random_effects, to_forest_html};
 pub use html::to_html;
 pub use json::to_json;
 pub use result::StoredResult;
 pub use text::to_text;
-pub use wording::{MeasureWords, Words, words};
+pub use wording::{MeasureWords, PlanChange, Words, plan_change, words};

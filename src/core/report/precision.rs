@@ -55,6 +55,7 @@ pub fn at_printed_precision(result: &StoredResult) -> StoredResult {
     s.rosenbaum_gamma = two(s.rosenbaum_gamma);
     s.e_value = two(s.e_value);
     s.permutation_p = p(s.permutation_p);
+    s.aipw_p = p(s.aipw_p);
     s.minimum_detectable_effect = finite(s.minimum_detectable_effect).map(|v| style.stored(style.size(v)));
     if let Some(estimate) = &mut s.aipw {
         round_estimate(estimate, style);

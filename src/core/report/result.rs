@@ -68,6 +68,8 @@ pub struct Request {
     pub waiting_months: u32,
     /// Which offences count, if not all ("violent offences only").
     pub offence_filter: Option<String>,
+    /// Custody of so many days or more, begun in the follow-up, ends the time at risk, as death does.
+    pub long_custody_days: u32,
     /// The day of the analysis; ISO 8601 in JSON.
     #[serde(with = "iso_day")]
     pub analysis_date: Day,
@@ -104,6 +106,8 @@ pub struct Plan {
     pub seed: u64,
     /// One sentence for each change since version 1.
     pub changes: Vec<String>,
+    /// Whether it was changed after outcomes had been read: its tests are then exploratory.
+    pub changed_after_outcomes: bool,
 }
 
 /// The limits that decide what counts as conclusive and what as balanced.
@@ -185,6 +189,10 @@ pub struct Groups {
     pub treatment_effective_n: Option<f64>,
     /// Effective sample size of the comparison group.
     pub comparison_effective_n: Option<f64>,
+    /// People of the treatment group who died, or were taken into long custody, before any re-offence.
+    pub treatment_left_early: Option<u64>,
+    /// The same in the comparison group.
+    pub comparison_left_early: Option<u64>,
     /// Where the comparison group was drawn from: "national", or the region's name.
     pub national_or_region: String,
     /// Why some of these are hidden.
@@ -487,8 +495,13 @@ pub struct Sensitivity {
     pub rosenbaum_gamma: Option<f64>,
     /// E-value of the risk ratio (VanderWeele and Ding 2017).
     pub e_value: Option<f64>,
-    /// Doubly robust estimate of the difference (augmented inverse probability weighting).
+    /// Doubly robust estimate of the difference (augmented inverse probability weighting), on the matched treatment
+    /// group and the whole pool.
     pub aipw: Option<Estimate>,
+    /// Its p.
+    pub aipw_p: Option<f64>,
+    /// People in the pool that it rests on.
+    pub aipw_pool_n: Option<u64>,
     /// p of the permutation test.
     pub permutation_p: Option<f64>,
     /// Draws of the permutation test.

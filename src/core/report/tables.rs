@@ -132,7 +132,7 @@ pub fn measures(result: &StoredResult) -> Table {
         "p",
     ];
     let mut withheld = Withheld::default();
-    let mut table = Table::new("measures", "The seven measures", &columns);
+    let mut table = Table::new("measures", "Every measure: values, differences and tests", &columns);
     table.short = vec!["Measure", "n (T)", "n (C)", "T", "C", "Difference", "Sig.", "p"];
     table.words.push(6);
     for measure in &result.measures {
@@ -189,7 +189,7 @@ pub fn funnel(result: &StoredResult) -> Table {
     let mut withheld = Withheld::default();
     let mut table = Table::new(
         "funnel",
-        "From submitted to matched",
+        "People remaining and lost at each step",
         &["Step", "Remaining", "Of submitted", "Lost", "Lost, of submitted", "Why lost"],
     );
     table.short = vec!["Step", "Remain", "of all", "Lost", "of all", "Why lost"];
@@ -211,6 +211,17 @@ pub fn funnel(result: &StoredResult) -> Table {
     table.notes.extend(withheld.notes());
     if let Some(n) = result.groups.comparison_n.filter(|_| !result.funnel.is_empty()) {
         table.notes.push(format!("Comparison group: {} people.", count(n)));
+    }
+    if let (Some(treatment), Some(comparison)) =
+        (result.groups.treatment_left_early, result.groups.comparison_left_early)
+    {
+        table.notes.push(format!(
+            "Of those analysed, {} in the treatment group and {} in the comparison group died or were taken into custody \
+             for {} days or more before any re-offence; they stay in every rate.",
+            count(treatment),
+            count(comparison),
+            result.request.long_custody_days
+        ));
     }
     table
 }
@@ -255,8 +266,11 @@ fn smd(result: &StoredResult, row: &BalanceRow, value: Option<f64>) -> String {
 /// Who the treatment group is.
 pub fn profile(result: &StoredResult) -> Table {
     let mut withheld = Withheld::default();
-    let mut table =
-        Table::new("profile", "The treatment group", &["Characteristic", "Category", "Share of the treatment group"]);
+    let mut table = Table::new(
+        "profile",
+        "Characteristics of the treatment group",
+        &["Characteristic", "Category", "Share of the treatment group"],
+    );
     table.words.push(1);
     let style = Style::share(&result.rules);
     for block in &result.profile {
@@ -329,10 +343,10 @@ pub(crate) fn designs(result: &StoredResult) -> Vec<Design> {
         withheld: measure.withheld.clone(),
     };
     let aipw = s.aipw.map(|difference| Design {
-        label: "Doubly robust estimate".to_owned(),
-        sizes,
+        label: "Doubly robust estimate, against the whole pool".to_owned(),
+        sizes: (measure.treatment.n, s.aipw_pool_n),
         difference,
-        p_value: None,
+        p_value: s.aipw_p,
         withheld: s.withheld.clone(),
     });
     let runs = s.runs.iter().map(|run| Design {

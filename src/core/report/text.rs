@@ -8,7 +8,7 @@ use crate::report::wording::words;
 
 /// Width of a line. psql puts a space before a line of an aligned field and a `+` behind it.
 const WIDTH: usize = 78;
-/// Blanks between the columns of a table.
+/// Blanks between the columns of a table, where there is room for them; one where there is not.
 const GAP: usize = 2;
 /// Stands for [`WITHHELD`] in a table that is too wide with it.
 const SHORT_WITHHELD: &str = "(w)";
@@ -148,12 +148,14 @@ impl Page {
             let narrow = narrowed(table);
             let table = narrow.as_ref().unwrap_or(table);
             let widths = widths(table);
+            let total: usize = widths.iter().sum();
+            let gap = if total + GAP * (widths.len() - 1) > WIDTH { 1 } else { GAP };
             let head: Vec<String> = table.short.iter().map(|c| (*c).to_owned()).collect();
-            self.row(table, &widths, &head);
+            self.row(table, &widths, gap, &head);
             let rules: Vec<String> = widths.iter().map(|w| "-".repeat(*w)).collect();
-            self.line(&rules.join(&" ".repeat(GAP)));
+            self.line(&rules.join(&" ".repeat(gap)));
             for row in &table.rows {
-                self.row(table, &widths, row);
+                self.row(table, &widths, gap, row);
             }
         }
         for note in &table.notes {
@@ -167,7 +169,7 @@ impl Page {
         }
     }
 
-    fn row(&mut self, table: &Table, widths: &[usize], cells: &[String]) {
+    fn row(&mut self, table: &Table, widths: &[usize], gap: usize, cells: &[String]) {
         let wrapped: Vec<Vec<String>> = cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
         for n in 0..height {
@@ -175,7 +177,7 @@ impl Page {
             for (column, (lines, width)) in wrapped.iter().zip(widths).enumerate() {
                 let part = lines.get(n).map_or("", String::as_str);
                 let pad = " ".repeat(width.saturating_sub(part.chars().count()));
-                let gap = if column == 0 { "" } else { "  " };
+                let gap = " ".repeat(if column == 0 { 0 } else { gap });
                 if table.words.contains(&column) {
                     line.push_str(&format!("{gap}{part}{pad}"));
                 } else {

@@ -172,8 +172,15 @@ fn cautions(result: &StoredResult) -> Vec<String> {
     if measure.population == Population::Reoffenders {
         out.push(REOFFENDERS_ONLY.to_owned());
     }
-    if result.request.plan.version > 1 {
-        out.push(format!("The analysis plan was changed: this is version {}.", result.request.plan.version));
+    let plan = &result.request.plan;
+    if plan.changed_after_outcomes {
+        out.push(format!(
+            "The analysis plan was changed after outcomes had been read: this is version {}, and its tests are \
+             exploratory.",
+            plan.version
+        ));
+    } else if plan.version > 1 {
+        out.push(format!("The analysis plan was changed before outcomes were read: this is version {}.", plan.version));
     }
     out
 }
@@ -269,6 +276,31 @@ fn cannot_say(result: &StoredResult) -> Vec<String> {
         "That the result holds for people who were not analysed, or for other services, places or years.".to_owned(),
     );
     out
+}
+
+/// A later version of the analysis plan: what was changed in it, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct PlanChange {
+    /// The version.
+    pub version: u32,
+    /// The settings that differ from the version before, by name.
+    pub changed: Vec<String>,
+    /// Why, in the analyst's words.
+    pub reason: String,
+    /// Whether outcomes had been read when it was frozen.
+    pub outcomes_read: bool,
+}
+
+/// A change of plan as a sentence.
+pub fn plan_change(change: &PlanChange) -> String {
+    let changed: Vec<String> = change.changed.iter().map(|name| name.replace('_', " ")).collect();
+    format!(
+        "version {}, frozen {} outcomes were read, changed {}. Reason given: {}.",
+        change.version,
+        if change.outcomes_read { "after" } else { "before" },
+        if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") },
+        change.reason.trim_end_matches('.')
+    )
 }
 
 /// How well the groups are balanced, in one sentence or two; also for `jdl_match`.
@@ -367,7 +399,9 @@ fn sensitivity(result: &StoredResult) -> Vec<String> {
         ));
     }
     if let Some(estimate) = s.aipw.as_ref().and_then(|e| estimate_text(style, e)) {
-        out.push(format!("A doubly robust estimate of the difference is {estimate}."));
+        out.push(format!(
+            "A doubly robust estimate of the difference (from models of treatment and of re-offending, not from matches) is {estimate}."
+        ));
     }
     if let Some(p) = finite(s.permutation_p) {
         let draws = s.permutation_draws.map(|n| format!(" with {} draws", count(n))).unwrap_or_default();
@@ -409,6 +443,11 @@ fn method(result: &StoredResult) -> Vec<String> {
     if let Some(filter) = &r.offence_filter {
         out.push(format!("Offences counted: {filter}."));
     }
+    out.push(format!(
+        "People who die, or are taken into custody for {} days or more, during follow-up stay in every rate and number; \
+         the curves of re-offending leave them on that day.",
+        r.long_custody_days
+    ));
     out.push(format!("Index events are of {years}; register version {}.", r.register_version));
     out.push(format!(
         "Intervals are at the {} level; a result is called significant if p is at most {}, at least {} people in the \
@@ -426,7 +465,7 @@ fn method(result: &StoredResult) -> Vec<String> {
         r.plan.version,
         r.plan.hash,
         r.plan.seed,
-        if r.plan.version == 1 { ", frozen before outcomes were read" } else { "" },
+        if r.plan.changed_after_outcomes { "" } else { ", frozen before outcomes were read" },
         r.plan.primary.label(None).to_lowercase()
     ));
     out.extend(r.plan.changes.iter().map(|change| format!("Change of plan: {change}")));
