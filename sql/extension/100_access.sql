@@ -128,7 +128,6 @@ BEGIN
             format('%I is not a member of %s, or is not assigned to this request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
             'An approver assigns an analyst with jdl_grant_access.', request_id);
     END IF;
-    PERFORM @extschema@._jdl_notice_crash(request_id);
 END
 $$;
 COMMENT ON FUNCTION _jdl_enter(bigint, name[]) IS 'Locks the request for a step of the acting person, or raises why they may not take it.';

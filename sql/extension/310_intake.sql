@@ -110,6 +110,7 @@ BEGIN
         RAISE EXCEPTION 'jdl.request_id: is not a request number' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM @extschema@._jdl_enter(named::bigint, 'jdl_intake');
+    PERFORM @extschema@._jdl_notice_crash(named::bigint);
     SELECT * INTO receiving FROM jdl.request r WHERE r.request_id = named::bigint;
     IF receiving.status NOT IN ('open', 'rejected', 'awaiting resubmission') OR receiving.rejected_by IS NOT NULL
        OR EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = receiving.request_id AND s.step = 'link') THEN
@@ -204,6 +205,7 @@ DECLARE
     asked record;
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_intake', 'jdl_analyst', 'jdl_approver');
+    PERFORM @extschema@._jdl_notice_crash(request_id);
     PERFORM @extschema@._jdl_require_status(request_id, 'appraised', 'open', 'rejected', 'awaiting resubmission', 'linked', 'matched', 'analysed', 'approved', 'released', 'halted');
     appraisal := @extschema@._jdl_appraise(request_id);
     SELECT * INTO asked FROM jdl.request r WHERE r.request_id = jdl_preflight.request_id;

@@ -44,19 +44,21 @@ $$;
 COMMENT ON FUNCTION _jdl_require_status(bigint, text, text[]) IS 'Refuses a step (a past participle) unless the request has one of the states.';
 
 -- Identities stand in unlogged tables, which a crash empties. A request that still needed them goes back to waiting for its list: what
--- was derived from the lost one is put away, and nothing else.
+-- was derived from the lost one is put away, and nothing else. Asked by the steps that read identities, and not by every step: it looks
+-- into the partitions, and whoever destroys must hold no lock on them before it takes the strongest.
 CREATE FUNCTION _jdl_notice_crash(request_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    lost boolean;
 BEGIN
-    PERFORM FROM jdl.request r
-    WHERE r.request_id = _jdl_notice_crash.request_id
-      AND CASE
-          WHEN r.status IN ('linked', 'matched') THEN NOT EXISTS (SELECT FROM jdl_restricted.link l WHERE l.request_id = r.request_id)
-          WHEN r.status = 'open' OR (r.status = 'rejected' AND r.rejected_by IS NULL) THEN NOT EXISTS (SELECT FROM jdl_restricted.submission s WHERE s.request_id = r.request_id)
-              AND EXISTS (SELECT FROM jdl_audit.event e WHERE e.request_id = r.request_id AND e.action = 'insert' AND e.relation LIKE 'jdl\_restricted.submission%')
-          ELSE false
-      END;
-    IF NOT FOUND THEN
+    lost := CASE (SELECT r.status FROM jdl.request r WHERE r.request_id = _jdl_notice_crash.request_id)
+        WHEN 'linked' THEN NOT EXISTS (SELECT FROM jdl_restricted.link l WHERE l.request_id = _jdl_notice_crash.request_id)
+        WHEN 'matched' THEN NOT EXISTS (SELECT FROM jdl_restricted.link l WHERE l.request_id = _jdl_notice_crash.request_id)
+        WHEN 'open' THEN NOT EXISTS (SELECT FROM jdl_restricted.submission s WHERE s.request_id = _jdl_notice_crash.request_id)
+            AND EXISTS (SELECT FROM jdl_audit.event e WHERE e.request_id = _jdl_notice_crash.request_id AND e.action = 'insert' AND e.relation LIKE 'jdl\_restricted.submission%')
+        ELSE false
+    END;
+    IF NOT lost THEN
         RETURN;
     END IF;
     DELETE FROM jdl.request_step s WHERE s.request_id = _jdl_notice_crash.request_id;

@@ -39,6 +39,7 @@ DECLARE
     appraisal jsonb;
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
+    PERFORM @extschema@._jdl_notice_crash(request_id);
     PERFORM @extschema@._jdl_check_options(options, 'link_probability', 'suspect_probability', 'max_block_size', 'model_version', 'train');
     summary := @extschema@._jdl_standing_step(request_id, 'link', options);
     IF summary IS NULL THEN

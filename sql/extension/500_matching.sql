@@ -122,6 +122,7 @@ DECLARE
     next_design integer;
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
+    PERFORM @extschema@._jdl_notice_crash(request_id);
     summary := @extschema@._jdl_standing_step(request_id, 'match', options);
     IF summary IS NOT NULL AND (summary ->> 'register_version')::bigint <> (SELECT max(v.register_version) FROM jdl.register_version v)
        AND @extschema@._jdl_standing_step(request_id, 'analyse', '{}') IS NULL THEN

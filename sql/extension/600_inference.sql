@@ -93,6 +93,7 @@ DECLARE
     computed jsonb;
 BEGIN
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
+    PERFORM @extschema@._jdl_notice_crash(request_id);
     summary := @extschema@._jdl_standing_step(request_id, 'analyse', '{}');
     IF summary IS NULL THEN
         PERFORM @extschema@.jdl_match(request_id);
