@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help setup demo demo-stop demo-remove test bench package clean
+.PHONY: help setup demo demo-stop demo-remove test bench bench-linkage package clean
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -23,8 +23,11 @@ demo-remove: ## stop the demo's cluster and delete it
 test: ## format, lints, every test: core, in-database, end to end
 	@scripts/test
 
-bench: ## rows per second of each stage (SIZES="50000 500000"), criterion benchmarks of the core
+bench: bench-linkage ## rows per second of each stage (SIZES="50000 500000"), criterion benchmarks of the core; and bench-linkage
 	@scripts/bench
+
+bench-linkage: ## linkage side by side with Splink: time and quality (SIZES="100000 1000000", SEEDS="1 2"; 3600000 is the largest)
+	@scripts/bench-linkage
 
 package: ## the files that `CREATE EXTENSION` needs, in target/package, under the server's own paths
 	@scripts/package
