@@ -102,6 +102,9 @@ CREATE FUNCTION _jdl_analyse_derived() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     ANALYZE jdl_restricted.index_event (person_id, index_year, disposal);
+    ANALYZE jdl_restricted.linkage_key (bucket);
+    ANALYZE jdl_restricted.linkage_record (bundle);
+    ANALYZE jdl_restricted.term_frequency (bucket);
     ANALYZE jdl_restricted.sentence (person_id, start_date);
     ANALYZE jdl_restricted.offence (person_id, offence_date);
     ANALYZE jdl_restricted.alias (person_id);

@@ -371,7 +371,7 @@ static COHORT: LazyLock<Vec<CohortRow>> =
 #[test]
 fn a_tenth_of_the_cohort_is_absent_and_half_of_those_resemble_somebody() {
     let absent = |tags: &[Tag]| COHORT.iter().filter(|row| row.tags.iter().any(|tag| tags.contains(tag))).count();
-    let traps = [Tag::AbsentTwin, Tag::AbsentChild, Tag::AbsentNamesake];
+    let traps = [Tag::AbsentTwin, Tag::AbsentSibling, Tag::AbsentChild, Tag::AbsentNamesake];
     assert_eq!(COHORT.len(), 6_000);
     assert_eq!(COHORT.iter().filter(|row| row.person_id.is_none()).count(), 600);
     assert_eq!((absent(&[Tag::AbsentStranger]), absent(&traps)), (300, 300));

@@ -186,7 +186,7 @@ fn name_keys(keys: &mut Vec<BlockingKey>, name: &PersonName<'_>, dobs: &[Day]) {
                 push(keys, BlockingRule::NamePrefixesDobParts, key);
             }
         }
-        if let Some(group) = forename.nickname_group.filter(|_| !surname.phonetic.is_empty()) {
+        for group in forename.nickname_groups().filter(|_| !surname.phonetic.is_empty()) {
             push(keys, BlockingRule::NicknameSurnameBirthYear, |k| {
                 k.number(group.into()).text(surname.phonetic).number(year.into())
             });

@@ -128,6 +128,7 @@ pub fn submission_terms(person: &SubmittedPerson<'_>) -> Vec<u64> {
     let mut terms = Vec::with_capacity(16);
     name_terms(&mut terms, &person.name);
     let PersonName { forename, surname, .. } = person.name;
+    terms.extend(forename.nickname_groups().map(|group| Term::NicknameGroup(group).key()));
     name_terms(&mut terms, &PersonName { forename: surname, middle: "", surname: forename });
     let swapped = person.dob.and_then(crate::linkage::blocking::day_month_swapped);
     terms.extend([person.dob, person.dob_other_reading, swapped].into_iter().flatten().map(|d| Term::Dob(d).key()));

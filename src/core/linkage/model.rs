@@ -167,6 +167,11 @@ impl Weights {
         Comparison::ALL.into_iter().map(|comparison| self.comparison(evidence, comparison)).sum()
     }
 
+    /// The sum of some comparisons' match weights.
+    pub(crate) fn subtotal(&self, evidence: &Evidence, comparisons: &[Comparison]) -> f64 {
+        comparisons.iter().map(|&comparison| self.comparison(evidence, comparison)).sum()
+    }
+
     /// The weight of a pair in a register of `persons`.
     pub fn weigh(&self, evidence: &Evidence, persons: u64) -> PairWeight {
         let log2_persons = (persons.max(1) as f64).log2();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
 use crate::error::{Error, Result};
+use crate::identity::nickname;
 
 /// A name with what the comparison needs to know of it, worked out once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub struct Name<'a> {
     pub text: &'a str,
     /// Phonetic key; empty where there is none.
     pub phonetic: &'a str,
-    /// The group of forenames that stand for one another (ROBERT, BOB, ROB ...), if it belongs to one.
+    /// The group of forenames that stand for one another (ROBERT, BOB, ROB ...) in which it is most at home, if it belongs to one.
     pub nickname_group: Option<u16>,
 }
 
@@ -23,6 +24,21 @@ impl<'a> Name<'a> {
     /// The parts of the name: `SMITH-JONES` has two.
     pub fn parts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         parts(self.text)
+    }
+
+    /// Every group that a forename belongs to (BERT: ALBERT, ROBERT, HERBERT), its home first; none for a surname.
+    pub(crate) fn nickname_groups(&self) -> impl Iterator<Item = u16> + use<'a> {
+        let home = self.nickname_group;
+        let listed = if home.is_some() { nickname::groups(self.text) } else { &[] };
+        home.into_iter().chain(listed.iter().copied().filter(move |group| Some(*group) != home))
+    }
+
+    /// May two forenames stand for one another?
+    pub(crate) fn shares_nickname_group(&self, other: &Self) -> bool {
+        match (self.nickname_group, other.nickname_group) {
+            (Some(a), Some(b)) => a == b || self.nickname_groups().any(|a| other.nickname_groups().any(|b| a == b)),
+            _ => false,
+        }
     }
 }
 

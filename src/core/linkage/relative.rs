@@ -44,12 +44,12 @@ impl Relative {
 
     /// Default expected number of such relatives in the register per submission.
     ///
-    /// Three people in a hundred are twins, and two thirds of an offender's twins have a record too; about one in five has a sibling
+    /// Three people in a hundred are twins, and an offender's twin mostly has a record too; about one in five has a sibling
     /// in the register; one or two in a hundred a parent or child of the same name there; three in a thousand a double. Training
     /// replaces them by what the cohort shows.
     pub fn default_number(self) -> f64 {
         match self {
-            Self::Twin => 0.02,
+            Self::Twin => 0.03,
             Self::Sibling => 0.20,
             Self::Namesake => 0.015,
             Self::Double => 0.003,

@@ -26,7 +26,7 @@ pub struct CohortParams {
     pub last_year: i16,
     /// Share of submissions whose person is not on the register.
     pub absent_share: f64,
-    /// Share of those who have a twin, parent or namesake there.
+    /// Share of those who have a twin, sibling, parent, child or namesake there.
     pub trap_share: f64,
     /// An alias is used, of those who have one.
     pub alias_used: f64,

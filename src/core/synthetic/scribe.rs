@@ -83,15 +83,15 @@ impl<'a> Scribe<'a> {
         self.row(known, names, Some(person.person_id), None)
     }
 
-    /// Somebody who is not on the register but whose twin, parent or namesake is.
+    /// Somebody who is not on the register but whose twin, sibling, parent, child or namesake is.
     pub(super) fn trap(mut self, decoy: &Candidate) -> CohortRow {
         let person = &decoy.person;
         let names = NAMES.of(&person.forename, &person.surname);
         let mut known = self.unknown_person(names);
         known.surname.clone_from(&person.surname);
         known.is_male = person.gender == "M";
-        match self.random.below(20) {
-            0..8 => {
+        match self.random.below(100) {
+            0..20 => {
                 self.tags.push(Tag::AbsentTwin);
                 known.born = person.date_of_birth;
                 known.postcode.clone_from(&person.postcode);
@@ -100,7 +100,7 @@ impl<'a> Scribe<'a> {
                     known.forename = names.forename(known.is_male, known.born.year(), &mut self.random).to_owned();
                 }
             }
-            8..17 => {
+            20..44 => {
                 self.tags.push(Tag::AbsentChild);
                 known.forename.clone_from(&person.forename);
                 let days = self.random.between(18 * 365, 35 * 365);
@@ -111,10 +111,23 @@ impl<'a> Scribe<'a> {
                     known.postcode.clone_from(&person.postcode);
                 }
             }
-            _ => {
+            44..50 => {
                 self.tags.push(Tag::AbsentNamesake);
                 known.forename.clone_from(&person.forename);
                 known.born = person.date_of_birth;
+            }
+            _ => {
+                self.tags.push(Tag::AbsentSibling);
+                let days = self.random.between(1, 8) * 365 + self.random.between(0, 364);
+                let younger = person.date_of_birth.plus_days(days);
+                let is_too_young = known.sentence_start.age_of(younger) < 14;
+                known.born = if is_too_young { person.date_of_birth.plus_days(-days) } else { younger };
+                if self.random.chance(0.6) {
+                    known.postcode.clone_from(&person.postcode);
+                }
+                while known.forename == person.forename {
+                    known.forename = names.forename(known.is_male, known.born.year(), &mut self.random).to_owned();
+                }
             }
         }
         self.row(known, names, None, Some(person.person_id))

@@ -83,6 +83,7 @@ macro_rules! tags {
 tags! {
     AbsentStranger "absent_stranger" "Not on the register, and like nobody on it but by chance.",
     AbsentTwin "absent_twin" "Not on the register; a twin is.",
+    AbsentSibling "absent_sibling" "Not on the register; a brother or sister is.",
     AbsentChild "absent_child" "Not on the register; a parent or child of the same name is.",
     AbsentNamesake "absent_namesake" "Not on the register; somebody of the same name and date of birth is.",
     AliasUsed "alias_used" "Sent under a recorded alias.",

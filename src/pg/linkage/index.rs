@@ -7,6 +7,7 @@ use jdl_core::linkage::{
     SubmittedPerson, TermFrequencies, bundle_of, read_bundle, register_keys, register_terms, submission_keys,
     submission_terms, write_bundle,
 };
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::spi::{Result as SpiResult, SpiClient, SpiTupleTable};
@@ -34,43 +35,22 @@ const KEYS: Shelf = Shelf { table: "linkage_key", number: "bucket", bytes: "entr
 const TERMS: Shelf = Shelf { table: "term_frequency", number: "bucket", bytes: "entries" };
 
 impl Shelf {
-    /// Hands over the rows of these numbers (ascending, each once) in portions; a number without a row is left out.
+    /// Hands over the rows of these numbers (each once) in portions, in no order; a number without a row is left out.
     fn fetch(
         &self,
-        numbers: &[i64],
-        mut visit: impl FnMut(&mut [(i64, &[u8])]) -> Result<(), ErrorReport>,
+        numbers: Vec<i64>,
+        visit: impl FnMut(&[(i64, &[u8])]) -> Result<(), ErrorReport>,
     ) -> Result<(), ErrorReport> {
         let Self { table, number, bytes } = self;
+        // One query for all: the planner reads the whole table where most of it is asked for.
         let sql = format!("SELECT {number}, {bytes} FROM jdl_restricted.{table} WHERE {number} = ANY ($1)");
-        for some in numbers.chunks(ROWS) {
-            heartbeat();
-            Spi::connect(|client| visit(&mut rows(client.select(&sql, None, &[some.to_vec().into()]).map_err(spi)?)?))?;
-        }
-        Ok(())
+        in_portions(&sql, &[numbers.into()], visit)
     }
 
     /// Hands over every row, in portions.
-    fn scan(&self, mut visit: impl FnMut(&mut [(i64, &[u8])]) -> Result<(), ErrorReport>) -> Result<(), ErrorReport> {
+    fn scan(&self, visit: impl FnMut(&[(i64, &[u8])]) -> Result<(), ErrorReport>) -> Result<(), ErrorReport> {
         let Self { table, number, bytes } = self;
-        let sql = format!("SELECT {number}, {bytes} FROM jdl_restricted.{table}");
-        let mut name = Spi::connect(|client| client.open_cursor(sql.as_str(), &[]).detach_into_name());
-        loop {
-            heartbeat();
-            // A connection for each portion: what it has read is freed when it ends.
-            let next = Spi::connect(|client| {
-                let mut cursor = client.find_cursor(&name).map_err(spi)?;
-                let portion = cursor.fetch(ROWS as i64).map_err(spi)?;
-                if portion.is_empty() {
-                    return Ok::<_, ErrorReport>(None);
-                }
-                visit(&mut rows(portion)?)?;
-                Ok(Some(cursor.detach_into_name()))
-            })?;
-            match next {
-                Some(next) => name = next,
-                None => return Ok(()),
-            }
-        }
+        in_portions(&format!("SELECT {number}, {bytes} FROM jdl_restricted.{table}"), &[], visit)
     }
 
     /// Writes rows, in place of those of the same number; a row without bytes is deleted.
@@ -97,12 +77,43 @@ impl Shelf {
     }
 }
 
-/// Number and bytes of each row. The bytes lie in the result, which lives as long as the connection that it came from.
-fn rows(result: SpiTupleTable<'_>) -> Result<Vec<(i64, &[u8])>, ErrorReport> {
+/// Hands over the rows of a query (a number and bytes each) in portions.
+fn in_portions(
+    sql: &str,
+    args: &[DatumWithOid<'_>],
+    mut visit: impl FnMut(&[(i64, &[u8])]) -> Result<(), ErrorReport>,
+) -> Result<(), ErrorReport> {
+    let mut name = Spi::connect(|client| client.open_cursor(sql, args).detach_into_name());
+    loop {
+        heartbeat();
+        // A connection for each portion: what it has read is freed when it ends.
+        let next = Spi::connect(|client| {
+            let mut cursor = client.find_cursor(&name).map_err(spi)?;
+            let portion = cursor.fetch(ROWS as i64).map_err(spi)?;
+            if portion.is_empty() {
+                return Ok::<_, ErrorReport>(None);
+            }
+            visit(&rows(portion)?)?;
+            Ok(Some(cursor.detach_into_name()))
+        })?;
+        match next {
+            Some(next) => name = next,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Number and bytes of each row. The bytes lie in the result itself, which lives as long as the connection that it came from:
+/// the typed getters of a row would copy them to where they stay until the statement ends.
+fn rows(mut result: SpiTupleTable<'_>) -> Result<Vec<(i64, &[u8])>, ErrorReport> {
     let mut rows = Vec::with_capacity(result.len());
-    for row in result {
-        if let (Some(number), Some(bytes)) = (row.get::<i64>(1).map_err(spi)?, row.get::<&[u8]>(2).map_err(spi)?) {
-            rows.push((number, bytes));
+    while result.next().is_some() {
+        let number = result.get_datum_by_ordinal(1).map_err(spi)?;
+        let bytes = result.get_datum_by_ordinal(2).map_err(spi)?;
+        if let (Some(number), Some(bytes)) = (number, bytes) {
+            // SAFETY: the queries of a shelf give a bigint and a bytea.
+            let row = unsafe { i64::from_datum(number, false).zip(<&[u8]>::from_datum(bytes, false)) };
+            rows.extend(row);
         }
     }
     Ok(rows)
@@ -223,9 +234,10 @@ fn fill_buckets(index: Index, entries: u64) -> Result<(), ErrorReport> {
             move |&hash: &u64| range.contains(&buckets.bucket(hash))
         };
         let (own_key, own_term) = (share(index.keys), share(index.terms));
-        let (mut keys, mut terms): (Vec<(u64, i64)>, Vec<u64>) = (Vec::new(), Vec::new());
+        let (mut keys, mut terms): (Vec<(u64, i64)>, Vec<u64>) =
+            (Vec::with_capacity((entries / passes) as usize), Vec::new());
         RECORDS.scan(|rows| {
-            let parts: Vec<(Vec<(u64, i64)>, Vec<u64>)> = rows
+            let parts = rows
                 .par_iter()
                 .map(|&(bundle, bytes)| {
                     let (mut keys, mut terms) = (Vec::new(), Vec::new());
@@ -238,7 +250,7 @@ fn fill_buckets(index: Index, entries: u64) -> Result<(), ErrorReport> {
                     }
                     Ok((keys, terms))
                 })
-                .collect::<jdl_core::Result<_>>()
+                .collect::<jdl_core::Result<Vec<_>>>()
                 .map_err(report)?;
             for (own_keys, own_terms) in parts {
                 keys.extend(own_keys);
@@ -287,8 +299,8 @@ fn replace(persons: &[i64]) -> Result<i64, ErrorReport> {
     let mut numbers: Vec<i64> = persons.iter().map(|id| bundle_of(*id)).collect();
     numbers.dedup();
     let mut stored: BTreeMap<i64, BTreeMap<i64, Vec<u8>>> = BTreeMap::new();
-    RECORDS.fetch(&numbers, |rows| {
-        for &mut (bundle, bytes) in rows {
+    RECORDS.fetch(numbers, |rows| {
+        for &(bundle, bytes) in rows {
             let records = read_bundle(bundle, bytes).map_err(report)?;
             stored.insert(bundle, records.into_iter().map(|(id, record)| (id, record.to_vec())).collect());
         }
@@ -360,8 +372,8 @@ impl Changes {
         let mut numbers: Vec<i64> = changes.iter().map(bucket).collect();
         numbers.dedup();
         let mut contents: HashMap<i64, Vec<(u32, i64)>> = HashMap::with_capacity(numbers.len());
-        shelf.fetch(&numbers, |rows| {
-            for &mut (number, bytes) in rows {
+        shelf.fetch(numbers, |rows| {
+            for &(number, bytes) in rows {
                 contents.insert(number, Bucket::read(bytes).map_err(report)?.entries().collect());
             }
             Ok(())
@@ -454,7 +466,7 @@ fn select<'conn>(
     client: &SpiClient<'conn>,
     query: &str,
     only: Option<&[i64]>,
-    bounds: &[pgrx::datum::DatumWithOid<'conn>],
+    bounds: &[DatumWithOid<'conn>],
 ) -> SpiResult<SpiTupleTable<'conn>> {
     let restriction = if only.is_some() { "AND person_id = ANY ($2)" } else { "AND $2 IS NULL" };
     client.select(&query.replace("{only}", restriction), None, bounds)
@@ -534,8 +546,8 @@ fn probe(
     let bucket = |key: &u64| i64::from(buckets.bucket(*key));
     let mut numbers: Vec<i64> = keys.iter().map(bucket).collect();
     numbers.dedup();
-    shelf.fetch(&numbers, |rows| {
-        for &mut (number, bytes) in rows {
+    shelf.fetch(numbers, |rows| {
+        for &(number, bytes) in rows {
             let entries = Bucket::read(bytes).map_err(report)?;
             let from = keys.partition_point(|key| bucket(key) < number);
             for (at, key) in (from..).zip(keys[from..].iter().take_while(|key| bucket(key) == number)) {
@@ -555,8 +567,8 @@ pub fn screened_records(
     let mut numbers: Vec<i64> = pairs.iter().map(|pair| bundle_of(pair.0)).collect();
     numbers.dedup();
     let mut screened = Screened::default();
-    RECORDS.fetch(&numbers, |rows| {
-        let kept: Vec<(usize, Vec<(i64, Vec<u8>, Vec<u32>)>)> = rows
+    RECORDS.fetch(numbers, |rows| {
+        let kept: Vec<(usize, Vec<Kept>)> = rows
             .par_iter()
             .map(|&(bundle, bytes)| {
                 let mut here = Vec::new();
@@ -576,7 +588,7 @@ pub fn screened_records(
                         }
                     }
                     if !submissions.is_empty() {
-                        here.push((person_id, bytes.to_vec(), submissions));
+                        here.push(Kept { person_id, record: bytes.to_vec(), submissions });
                     }
                 }
                 Ok((read, here))
@@ -589,7 +601,7 @@ pub fn screened_records(
         }
         Ok(())
     })?;
-    screened.records.sort_unstable_by_key(|record| record.0);
+    screened.records.sort_unstable_by_key(|kept| kept.person_id);
     Ok(screened)
 }
 
@@ -598,8 +610,17 @@ pub fn screened_records(
 pub struct Screened {
     /// Persons whose record was read.
     pub read: usize,
-    /// Person id, stored record, and the submissions it can matter to.
-    pub records: Vec<(i64, Vec<u8>, Vec<u32>)>,
+    /// Those that can matter, by person id, ascending.
+    pub records: Vec<Kept>,
+}
+
+/// A candidate that can matter.
+pub struct Kept {
+    person_id: i64,
+    /// The stored record.
+    pub record: Vec<u8>,
+    /// The submissions that it can matter to, ascending.
+    pub submissions: Vec<u32>,
 }
 
 /// The register's counts of the values that these submissions hold.

@@ -119,9 +119,9 @@ impl Candidates {
     fn register(&self, submissions: usize) -> Result<(Vec<RegisterPerson<'_>>, Vec<Vec<u32>>), ErrorReport> {
         let mut candidates = vec![Vec::new(); submissions];
         let mut register = Vec::with_capacity(self.screened.records.len());
-        for (at, (_, bytes, of_submissions)) in self.screened.records.iter().enumerate() {
-            register.push(RegisterPerson::from_bytes(bytes).map_err(report)?);
-            of_submissions.iter().for_each(|&s| candidates[s as usize].push(at as u32));
+        for (at, kept) in self.screened.records.iter().enumerate() {
+            register.push(RegisterPerson::from_bytes(&kept.record).map_err(report)?);
+            kept.submissions.iter().for_each(|&s| candidates[s as usize].push(at as u32));
         }
         Ok((register, candidates))
     }
@@ -216,8 +216,8 @@ fn explain_link(
     let submitted = [cohort.people[at].record()];
     let frequencies = index::term_frequencies(&submitted)?;
     let screened = index::screened_records(&[(person_id, 0)], |_, _| true)?;
-    let (_, bytes, _) = screened.records.first().ok_or_else(|| missing("the register's record of that person"))?;
-    let person = RegisterPerson::from_bytes(bytes).map_err(report)?;
+    let kept = screened.records.first().ok_or_else(|| missing("the register's record of that person"))?;
+    let person = RegisterPerson::from_bytes(&kept.record).map_err(report)?;
     let evidence = compare_pair(&submitted[0], &person, &model, &frequencies).map_err(report)?;
     let bars = waterfall(&model.check().map_err(report)?, &evidence, frequencies.persons);
     let rows: Vec<_> =

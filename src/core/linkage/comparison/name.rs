@@ -57,6 +57,10 @@ const SIMILAR_SURNAME: u8 = 3;
 const CLOSE_SURNAME: u8 = 4;
 pub(crate) const DIFFERENT_SURNAME: u8 = 5;
 
+/// The comparisons that a reading of the names decides.
+const COMPARED: [Comparison; 5] =
+    [Comparison::NameOrder, Comparison::Alias, Comparison::Forename, Comparison::MiddleName, Comparison::Surname];
+
 /// Finds the reading (name or alias, either order) under which the pair agrees best, and writes its five comparisons.
 pub(super) fn compare(
     submitted: &Prepared<'_>,
@@ -75,7 +79,7 @@ pub(super) fn compare(
                 continue;
             }
             let reading = read(submitted, held, swapped, at, person.aliases.len(), weights);
-            let weight = weights.total(&reading);
+            let weight = weights.subtotal(&reading, &COMPARED);
             if best.as_ref().is_none_or(|(top, _)| weight > *top) {
                 best = Some((weight, reading));
             }
@@ -170,7 +174,7 @@ fn forename_level(sent: &PersonName<'_>, held: &PersonName<'_>) -> u8 {
     if a.text.len() == 1 || b.text.len() == 1 {
         return if same_initial { INITIAL } else { DIFFERENT_FORENAME };
     }
-    if a.nickname_group.is_some() && a.nickname_group == b.nickname_group {
+    if a.shares_nickname_group(b) {
         return NICKNAME;
     }
     let given = |name: &PersonName<'_>, other: &str| parts(name.middle).any(|part| part == other);

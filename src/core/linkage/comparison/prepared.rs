@@ -12,6 +12,7 @@ pub(crate) struct Prepared<'a> {
     /// Share of the register with this forename, surname, and full name, as they stand and exchanged.
     pub(crate) as_recorded: NameShares,
     pub(crate) swapped: NameShares,
+    /// Share of the register whose forename may stand for the submitted one.
     pub(crate) nickname_group_share: f64,
     pub(crate) initial_share: f64,
     pub(crate) dob: Option<PreparedDob>,
@@ -68,7 +69,12 @@ impl<'a> Prepared<'a> {
             frequencies,
             as_recorded: NameShares::new(forename.text, surname.text, frequencies),
             swapped: NameShares::new(surname.text, forename.text, frequencies),
-            nickname_group_share: forename.nickname_group.map_or(1.0, |group| share(Term::NicknameGroup(group))),
+            // A stranger's forename counts in its home group; it agrees if that is one of the submitted name's groups.
+            nickname_group_share: forename
+                .nickname_groups()
+                .map(|group| share(Term::NicknameGroup(group)))
+                .sum::<f64>()
+                .min(1.0),
             initial_share: forename.text.bytes().next().map_or(1.0, |letter| share(Term::Initial(letter))),
             dob: person.dob.map(|day| PreparedDob {
                 day,
