@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help setup demo demo-stop demo-remove test bench crash soak package clean
+.PHONY: help setup demo demo-stop demo-remove test bench bench-linkage bench-matching crash soak package clean
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -23,7 +23,7 @@ demo-remove: ## stop the demo's cluster and delete it
 test: ## format, lints, every test: core, in-database, end to end
 	@scripts/test
 
-bench: ## rows per second of each stage (SIZES="50000 500000"), what the trail costs, criterion benchmarks of the core
+bench: bench-linkage bench-matching ## rows per second of each stage (SIZES="50000 500000"), what the trail costs, criterion benchmarks of the core, both below
 	@scripts/bench
 	@scripts/bench-audit
 
@@ -32,6 +32,12 @@ crash: ## kill the server at random moments while requests go through the line (
 
 soak: ## many sessions take requests through the whole line at once (SESSIONS=20 SECONDS_LONG=600)
 	@scripts/soak
+
+bench-linkage: ## linkage side by side with Splink: time and quality (SIZES="100000 1000000", SEEDS="1 2"; 3600000 is the largest)
+	@scripts/bench-linkage
+
+bench-matching: ## matching side by side with MatchIt and scikit-learn: time and memory (GROWTH="100000 1000000" shows how time grows)
+	@scripts/bench-matching
 
 package: ## the files that `CREATE EXTENSION` needs, in target/package, under the server's own paths
 	@scripts/package
