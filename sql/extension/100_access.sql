@@ -115,6 +115,15 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_require_role(text, name[]) IS 'Refuses unless the acting person holds one of the roles.';
 
+-- Dropping a request's partitions takes the strongest lock on the tables that every step reads, each in an order of its own. So that
+-- nobody waits in a circle, steps share a lock that destruction takes alone: always the first of all locks, before the request's.
+CREATE FUNCTION _jdl_share_identities() RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT pg_advisory_xact_lock_shared(7364108, 3);
+    END;
+COMMENT ON FUNCTION _jdl_share_identities() IS 'Keeps destruction waiting until this transaction is over; the first thing that a step does which reads identities.';
+
 -- Locks the request for a step, or says why the person may not take it.
 CREATE FUNCTION _jdl_enter(request_id bigint, VARIADIC roles name[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

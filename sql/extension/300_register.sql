@@ -197,6 +197,7 @@ DECLARE
     n_sentences bigint;
     n_offences bigint;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_require_role('refresh the register', 'jdl_dba');
     -- Two refreshes at once would derive the same rows twice.
     LOCK TABLE jdl_restricted.register_change IN SHARE ROW EXCLUSIVE MODE;

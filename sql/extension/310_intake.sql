@@ -6,6 +6,7 @@ DECLARE
     missing text;
     opened bigint;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_require_role('open a request', 'jdl_intake');
     IF coalesce(btrim(provider), '') = '' THEN
         RAISE EXCEPTION 'provider: is required' USING ERRCODE = 'invalid_parameter_value';
@@ -104,6 +105,7 @@ DECLARE
     named text := current_setting('jdl.request_id', true);
     receiving record;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     IF coalesce(named, '') = '' THEN
         RAISE EXCEPTION 'jdl.request_id is not set' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SET jdl.request_id = ''42'' names the request that the records belong to.';
     ELSIF named !~ '^[0-9]{1,18}$' THEN
@@ -125,6 +127,7 @@ COMMENT ON FUNCTION _jdl_receiving_request() IS 'The request named by jdl.reques
 CREATE FUNCTION jdl_validate(request_id bigint) RETURNS TABLE (record_no integer, field text, severity text, finding text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_intake', 'jdl_analyst', 'jdl_approver');
     PERFORM @extschema@._jdl_audit('validate', request_id, 'jdl_restricted.submission', NULL);
     IF NOT EXISTS (SELECT FROM jdl_restricted.submission s WHERE s.request_id = jdl_validate.request_id) THEN
@@ -204,6 +207,7 @@ DECLARE
     appraisal jsonb;
     asked record;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_intake', 'jdl_analyst', 'jdl_approver');
     PERFORM @extschema@._jdl_notice_crash(request_id);
     PERFORM @extschema@._jdl_require_status(request_id, 'appraised', 'open', 'rejected', 'awaiting resubmission', 'linked', 'matched', 'analysed', 'approved', 'released', 'halted');

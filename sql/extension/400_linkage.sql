@@ -38,6 +38,7 @@ DECLARE
     summary jsonb;
     appraisal jsonb;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
     PERFORM @extschema@._jdl_notice_crash(request_id);
     PERFORM @extschema@._jdl_check_options(options, 'link_probability', 'suspect_probability', 'max_block_size', 'model_version', 'train');
@@ -78,6 +79,7 @@ DECLARE
     link_options jsonb;
     forced_person bigint := person_id;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_approver');
     PERFORM @extschema@._jdl_require_other_eyes(request_id);
     PERFORM @extschema@._jdl_require_reason(reason);
@@ -130,6 +132,7 @@ DECLARE
     found_link record;
     summary jsonb;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
     SELECT l.person_id, l.reason INTO found_link FROM jdl_restricted.link l WHERE l.request_id = jdl_explain_link.request_id AND l.record_no = jdl_explain_link.record_no;
     IF NOT FOUND THEN
@@ -150,6 +153,7 @@ COMMENT ON FUNCTION jdl_explain_link(bigint, integer) IS 'Why a record got its m
 CREATE FUNCTION jdl_link_weights(request_id bigint, bin_width double precision DEFAULT 2) RETURNS TABLE (weight_from double precision, weight_to double precision, linked bigint, suspect bigint, unlinked bigint)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
     IF bin_width IS NULL OR NOT bin_width BETWEEN 0.1 AND 100 THEN
         RAISE EXCEPTION 'bin_width: must lie between 0.1 and 100' USING ERRCODE = 'invalid_parameter_value';
@@ -164,6 +168,7 @@ COMMENT ON FUNCTION jdl_link_weights(bigint, double precision) IS 'The distribut
 CREATE FUNCTION jdl_link_reasons(request_id bigint) RETURNS TABLE (status text, reason text, records bigint)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
     RETURN QUERY SELECT l.status, l.reason, count(*) FROM jdl_restricted.link l WHERE l.request_id = jdl_link_reasons.request_id GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2;
 END
@@ -173,6 +178,7 @@ COMMENT ON FUNCTION jdl_link_reasons(bigint) IS 'How many records were linked, s
 CREATE FUNCTION jdl_link_identifiers(request_id bigint) RETURNS TABLE (finding text, identifier text, record_nos integer[])
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
     RETURN QUERY
     WITH submitted AS MATERIALIZED (
@@ -196,6 +202,7 @@ COMMENT ON FUNCTION jdl_link_identifiers(bigint) IS 'Where identifiers and peopl
 CREATE FUNCTION jdl_register_identifiers() RETURNS TABLE (finding text, identifier text, cases bigint, persons bigint)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_require_role('read the register', 'jdl_dba');
     PERFORM @extschema@._jdl_audit('read_restricted', NULL, 'jdl_restricted.person', (SELECT v.persons FROM jdl.register_version v ORDER BY v.register_version DESC LIMIT 1));
     RETURN QUERY
@@ -224,6 +231,7 @@ DECLARE
     stored integer;
     put_to_use boolean;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_require_role('train the linkage model', 'jdl_dba');
     PERFORM @extschema@._jdl_check_options(options, 'prior_pairs', 'tolerance', 'max_iterations', 'use');
     IF jsonb_typeof(coalesce(options -> 'use', 'true')) <> 'boolean' THEN

@@ -121,6 +121,7 @@ DECLARE
     found jsonb;
     next_design integer;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
     PERFORM @extschema@._jdl_notice_crash(request_id);
     summary := @extschema@._jdl_standing_step(request_id, 'match', options);

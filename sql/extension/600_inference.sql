@@ -92,6 +92,7 @@ DECLARE
     frozen integer;
     computed jsonb;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
     PERFORM @extschema@._jdl_notice_crash(request_id);
     summary := @extschema@._jdl_standing_step(request_id, 'analyse', '{}');

@@ -23,6 +23,7 @@ DECLARE
     stored jsonb;
     made jsonb;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
     stored := @extschema@._jdl_stored_report(request_id);
     IF stored IS NULL THEN

@@ -185,7 +185,7 @@ DECLARE
     counts jsonb;
     certificate jsonb;
 BEGIN
-    -- Dropping a partition locks its parent: all in one order, before a count takes a weaker lock that another destruction waits for.
+    -- The callers hold the lock that steps share (_jdl_share_identities). Against everybody else, all parents in one order, before a count.
     LOCK TABLE ONLY jdl_restricted.submission, ONLY jdl_restricted.link, ONLY jdl_restricted.link_override, ONLY jdl_restricted.index_choice, ONLY jdl_restricted.pseudonym IN ACCESS EXCLUSIVE MODE;
     counts := jsonb_build_object(
         'submissions', (SELECT count(*) FROM jdl_restricted.submission s WHERE s.request_id = _jdl_destroy.request_id),
@@ -230,10 +230,11 @@ $$;
 COMMENT ON FUNCTION _jdl_kept_rows(bigint) IS 'How many analysis rows of a request are kept, and how many have a combination of covariates of their own.';
 
 CREATE FUNCTION jdl_destroy(request_id bigint) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '60s' AS $$
 DECLARE
     asked record;
 BEGIN
+    PERFORM pg_advisory_xact_lock(7364108, 3);
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_approver', 'jdl_dba', 'jdl_job');
     SELECT r.status, r.destroy_on INTO asked FROM jdl.request r WHERE r.request_id = jdl_destroy.request_id;
     IF asked.status = 'destroyed' THEN
@@ -266,7 +267,7 @@ COMMENT ON FUNCTION jdl_retention_due() IS 'What falls due for destruction, when
 
 -- State-based, so that a missed run is made good by the next one, and two at once are harmless.
 CREATE FUNCTION jdl_retention_run() RETURNS TABLE (destroyed integer, failed integer)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '60s' AS $$
 DECLARE
     due record;
 BEGIN
@@ -277,6 +278,10 @@ BEGIN
         RAISE NOTICE 'another retention run is active';
         RETURN NEXT;
         RETURN;
+    END IF;
+    -- Before any request is locked, and only where there is something to destroy: steps wait until the run is over.
+    IF EXISTS (SELECT FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on <= @extschema@._jdl_today()) THEN
+        PERFORM pg_advisory_xact_lock(7364108, 3);
     END IF;
     FOR due IN SELECT r.request_id, r.status FROM jdl.request r
         WHERE r.destroyed_at IS NULL AND r.destroy_on <= @extschema@._jdl_today() AND @extschema@._jdl_held_until(r.request_id) IS NULL ORDER BY r.request_id
