@@ -37,6 +37,10 @@ BEGIN
         INSERT INTO jdl_restricted.register_change (person_id, relation, row_change) SELECT person_id, TG_TABLE_NAME, count(*) FROM new_rows GROUP BY person_id;
     END IF;
     IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 10001) AS first_rows) > 10000 THEN
+            INSERT INTO jdl_restricted.register_change VALUES (0);
+            RETURN NULL;
+        END IF;
         INSERT INTO jdl_restricted.register_change (person_id, relation, row_change) SELECT person_id, TG_TABLE_NAME, -count(*) FROM old_rows GROUP BY person_id;
     END IF;
     RETURN NULL;
@@ -185,6 +189,45 @@ CREATE FUNCTION _jdl_is_proven(outcome text) RETURNS boolean
     RETURN coalesce(outcome ~* '\m(convict|caution|reprimand|warning|guilty|prove[dn])' AND outcome !~* '\m(not|non|no|un)\M|unproven|acquit|quash|refus|withdr|dismiss|discontinu|penalty|\mpnd', false);
 COMMENT ON FUNCTION _jdl_is_proven(text) IS 'Whether an outcome proves an offence: conviction or caution, never a penalty notice.';
 
+-- What is derived is unlogged: after a crash, or a restore without unlogged data, nobody would be found and nothing would say why.
+CREATE FUNCTION _jdl_require_fresh_register() RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    persons bigint := (SELECT v.persons FROM jdl.register_version v ORDER BY v.register_version DESC LIMIT 1);
+BEGIN
+    IF coalesce(persons, 0) = 0 AND NOT EXISTS (SELECT FROM jdl_restricted.register_change) THEN
+        RAISE EXCEPTION 'the register is empty' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A member of jdl_dba loads it and runs jdl_register_refresh().';
+    ELSIF NOT EXISTS (SELECT FROM jdl_restricted.linkage_record) OR EXISTS (SELECT FROM jdl_restricted.register_change) THEN
+        RAISE EXCEPTION 'the register has to be refreshed' USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'It has changed since it was refreshed, or a crash or restore has emptied what is derived from it.', HINT = 'A member of jdl_dba runs jdl_register_refresh().';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION _jdl_require_fresh_register() IS 'Refuses unless what is derived from the register is there and of the register as it stands.';
+
+-- One day that is none (infinity, or a slip of a digit in the year) would break the arithmetic of every refresh: it is named, and not who holds it.
+CREATE FUNCTION _jdl_require_days(persons bigint[]) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bad record;
+BEGIN
+    FOR bad IN
+        SELECT 'person.date_of_birth' AS field, count(*) AS rows, min(p.person_id) AS first FROM jdl_restricted.person p
+        WHERE NOT p.date_of_birth BETWEEN '1800-01-01' AND '2199-12-31' AND (persons IS NULL OR p.person_id = ANY (persons))
+        UNION ALL SELECT 'alias.date_of_birth', count(*), min(a.person_id) FROM jdl_restricted.alias a
+        WHERE NOT a.date_of_birth BETWEEN '1800-01-01' AND '2199-12-31' AND (persons IS NULL OR a.person_id = ANY (persons))
+        UNION ALL SELECT 'sentence.start_date or end_date', count(*), min(s.person_id) FROM jdl_restricted.sentence s
+        WHERE NOT (s.start_date BETWEEN '1800-01-01' AND '2199-12-31' AND coalesce(s.end_date, s.start_date) BETWEEN '1800-01-01' AND '2199-12-31') AND (persons IS NULL OR s.person_id = ANY (persons))
+    LOOP
+        IF bad.rows > 0 THEN
+            RAISE EXCEPTION '%: is no day between 1800 and 2199 in % rows', bad.field, bad.rows USING ERRCODE = 'invalid_datetime_format',
+                HINT = format('The first is that of person_id %s. Correct it, or leave it empty where that is allowed.', bad.first);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION _jdl_require_days(bigint[]) IS 'Refuses days of the given persons (null: of everybody) outside 1800 to 2199, naming the field and the first person.';
+
 CREATE FUNCTION jdl_register_refresh(extracted_on date DEFAULT NULL) RETURNS TABLE (register_version bigint, persons bigint, sentences bigint, offences bigint, index_events bigint, rebuilt boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -208,7 +251,13 @@ BEGIN
         OR (NOT EXISTS (SELECT FROM jdl_restricted.linkage_record) AND EXISTS (SELECT FROM jdl_restricted.person));
     IF NOT everything THEN
         changed := ARRAY(SELECT DISTINCT c.person_id FROM jdl_restricted.register_change c ORDER BY 1);
+        -- Buckets are made for a number of entries: a register that grows much is indexed anew.
+        IF cardinality(changed) > 100 + previous.persons / 5 THEN
+            everything := true;
+            changed := NULL;
+        END IF;
     END IF;
+    PERFORM @extschema@._jdl_require_days(changed);
     IF extracted_on IS NULL THEN
         -- A refresh alone does not make the extract newer; today is taken only where nobody has ever said.
         extracted_on := coalesce(previous.extracted_on, @extschema@._jdl_today());

@@ -155,15 +155,8 @@ DECLARE
     known_answer jsonb;
 BEGIN
     SELECT * INTO asked FROM jdl.request r WHERE r.request_id = _jdl_appraise.request_id;
+    PERFORM @extschema@._jdl_require_fresh_register();
     SELECT * INTO register FROM jdl.register_version ORDER BY register_version DESC LIMIT 1;
-    IF register IS NULL THEN
-        RAISE EXCEPTION 'the register is empty' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A member of jdl_dba loads it and runs jdl_register_refresh().';
-    END IF;
-    -- What is derived is unlogged: after a crash, or a restore without unlogged data, nobody would be found and nothing would say why.
-    IF register.persons > 0 AND NOT EXISTS (SELECT FROM jdl_restricted.linkage_record) OR EXISTS (SELECT FROM jdl_restricted.register_change) THEN
-        RAISE EXCEPTION 'the register has to be refreshed' USING ERRCODE = 'object_not_in_prerequisite_state',
-            DETAIL = 'It has changed since it was refreshed, or a crash or restore has emptied what is derived from it.', HINT = 'A member of jdl_dba runs jdl_register_refresh().';
-    END IF;
     follow_up := coalesce((asked.options ->> 'follow_up_months')::integer, @extschema@._jdl_setting_int('follow_up_months'));
     waiting := coalesce((asked.options ->> 'waiting_months')::integer, @extschema@._jdl_setting_int('waiting_months'));
     last_index := (register.extracted_on - make_interval(months => follow_up + waiting))::date;

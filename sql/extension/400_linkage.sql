@@ -1,36 +1,38 @@
 -- Linkage: which person of the register is each submission?
 
--- Links the records of a request with these options and what approvers have forced, and returns the counts.
-CREATE FUNCTION _jdl_link_records(request_id bigint, options jsonb) RETURNS jsonb
+-- Links the records of a request with these options (settings fill in the rest) and what approvers have forced, and returns the
+-- counts, with the options that decided. A model that was trained on the request's own records may be given.
+CREATE FUNCTION _jdl_link_records(request_id bigint, options jsonb, trained jsonb DEFAULT NULL) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    model record;
+    decided jsonb;
+    model jsonb;
     summary jsonb;
 BEGIN
+    PERFORM @extschema@._jdl_require_fresh_register();
     IF options ? 'model_version' AND coalesce(options ->> 'model_version', '') !~ '^[0-9]{1,9}$' THEN
         RAISE EXCEPTION 'model_version: must be a whole number' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT m.model_version, m.model INTO model FROM jdl.linkage_model m
-    WHERE m.model_version = coalesce((options ->> 'model_version')::integer, @extschema@._jdl_setting_int('linkage_model'));
+    decided := jsonb_build_object('link_probability', @extschema@._jdl_setting('link_probability'), 'suspect_probability', @extschema@._jdl_setting('suspect_probability'),
+        'model_version', @extschema@._jdl_setting('linkage_model')) || options;
+    SELECT m.model INTO model FROM jdl.linkage_model m WHERE m.model_version = (decided ->> 'model_version')::integer;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'model_version: there is no such linkage model' USING ERRCODE = 'invalid_parameter_value', HINT = 'jdl.linkage_model lists them.';
     END IF;
-    summary := @extschema@._jdl_link(request_id,
-        jsonb_build_object('link_probability', @extschema@._jdl_setting('link_probability'), 'suspect_probability', @extschema@._jdl_setting('suspect_probability'),
-            'model', model.model,
-            'overrides', (SELECT coalesce(jsonb_agg(jsonb_build_object('record_no', o.record_no, 'person_id', o.person_id, 'force', o.force)), '[]')
-                          FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id))
-        || (options - 'model_version'));
+    summary := @extschema@._jdl_link(request_id, (decided - 'model_version') || jsonb_build_object('model', coalesce(trained, model),
+        'overrides', (SELECT coalesce(jsonb_agg(jsonb_build_object('record_no', o.record_no, 'person_id', o.person_id, 'force', o.force)), '[]')
+                      FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id)));
     -- A record with an error may still have found its person; those that did not are the invalid ones.
-    summary := summary || jsonb_build_object('model_version', model.model_version, 'valid', (summary ->> 'submitted')::integer - (
-        SELECT count(DISTINCT v.record_no) FROM @extschema@._jdl_validate(request_id, current_date) v
-        JOIN jdl_restricted.link l ON l.request_id = _jdl_link_records.request_id AND l.record_no = v.record_no
-        WHERE v.severity = 'error' AND l.status = 'unlinked'));
+    summary := summary || jsonb_build_object('options', decided, 'model_version', decided -> 'model_version', 'register_version', (SELECT max(v.register_version) FROM jdl.register_version v),
+        'valid', (summary ->> 'submitted')::integer - (
+            SELECT count(DISTINCT v.record_no) FROM @extschema@._jdl_validate(request_id, current_date) v
+            JOIN jdl_restricted.link l ON l.request_id = _jdl_link_records.request_id AND l.record_no = v.record_no
+            WHERE v.severity = 'error' AND l.status = 'unlinked'));
     PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.person', (summary ->> 'candidates')::bigint);
     RETURN summary;
 END
 $$;
-COMMENT ON FUNCTION _jdl_link_records(bigint, jsonb) IS 'Links the records of a request with these options and what approvers have forced, and returns the counts.';
+COMMENT ON FUNCTION _jdl_link_records(bigint, jsonb, jsonb) IS 'Links the records of a request with these options and what approvers have forced, and returns the counts.';
 
 CREATE FUNCTION jdl_link(request_id bigint, options jsonb DEFAULT '{}') RETURNS TABLE (submitted integer, linked integer, suspect integer, unlinked integer, match_rate double precision, expected_false_links double precision)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -76,7 +78,7 @@ CREATE FUNCTION jdl_override_link(request_id bigint, record_no integer, force te
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     counts jsonb;
-    link_options jsonb;
+    linked_with jsonb;
     forced_person bigint := person_id;
 BEGIN
     PERFORM @extschema@._jdl_share_identities();
@@ -87,7 +89,12 @@ BEGIN
         RAISE EXCEPTION 'force: must be link, non_link or none' USING ERRCODE = 'invalid_parameter_value', HINT = 'none takes an earlier decision back.';
     END IF;
     PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'linked', 'matched');
-    SELECT s.options INTO link_options FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
+    SELECT s.summary INTO linked_with FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
+    -- Only what the decision touches may change: the options and the register are those that the request was linked with.
+    IF (linked_with ->> 'register_version')::bigint IS DISTINCT FROM (SELECT max(v.register_version) FROM jdl.register_version v) THEN
+        RAISE EXCEPTION 'request % was linked with another version of the register', request_id USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'To link it again would decide anew on every record.', HINT = 'Open a request with the same list; jdl_supersede replaces this one by it.';
+    END IF;
     IF forced_person IS NULL THEN
         SELECT l.person_id INTO forced_person FROM jdl_restricted.link l WHERE l.request_id = jdl_override_link.request_id AND l.record_no = jdl_override_link.record_no;
         IF NOT FOUND THEN
@@ -95,7 +102,7 @@ BEGIN
         ELSIF forced_person IS NULL AND force <> 'none' THEN
             RAISE EXCEPTION 'person_id: record % has no candidate: name the person', record_no USING ERRCODE = 'invalid_parameter_value';
         END IF;
-    ELSIF NOT EXISTS (SELECT FROM jdl_restricted.person p WHERE p.person_id = forced_person) THEN
+    ELSIF force <> 'none' AND NOT EXISTS (SELECT FROM jdl_restricted.person p WHERE p.person_id = forced_person) THEN
         RAISE EXCEPTION 'person_id: is not a person of the register' USING ERRCODE = 'invalid_parameter_value';
     ELSIF NOT EXISTS (SELECT FROM jdl_restricted.submission s WHERE s.request_id = jdl_override_link.request_id AND s.record_no = jdl_override_link.record_no) THEN
         RAISE EXCEPTION 'record_no: is not a record of request %', request_id USING ERRCODE = 'invalid_parameter_value';
@@ -112,7 +119,10 @@ BEGIN
         VALUES (jdl_override_link.request_id, jdl_override_link.record_no, forced_person, jdl_override_link.force, btrim(jdl_override_link.reason), @extschema@._jdl_actor());
     END IF;
     DELETE FROM jdl_restricted.link l WHERE l.request_id = jdl_override_link.request_id;
-    counts := @extschema@._jdl_link_records(request_id, link_options);
+    counts := @extschema@._jdl_link_records(request_id, (linked_with -> 'options') - 'train', linked_with -> 'model');
+    IF linked_with ? 'model' THEN
+        counts := counts || jsonb_build_object('options', linked_with -> 'options', 'model', linked_with -> 'model', 'training', linked_with -> 'training');
+    END IF;
     UPDATE jdl.request_step s SET summary = counts WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
     IF EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'match') THEN
         RAISE NOTICE 'linkage: request % has to be matched again', request_id;
@@ -140,7 +150,10 @@ BEGIN
     ELSIF found_link.person_id IS NULL THEN
         RAISE NOTICE 'record % has no candidate (%)', record_no, found_link.reason;
         RETURN;
+    ELSIF NOT EXISTS (SELECT FROM jdl_restricted.person p WHERE p.person_id = found_link.person_id) THEN
+        RAISE EXCEPTION 'the person of record % is no longer in the register', record_no USING ERRCODE = 'no_data_found';
     END IF;
+    PERFORM @extschema@._jdl_require_fresh_register();
     SELECT s.summary INTO summary FROM jdl.request_step s WHERE s.request_id = jdl_explain_link.request_id AND s.step = 'link';
     PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.link', 1);
     RETURN QUERY SELECT e.comparison, e.level, e.match_weight

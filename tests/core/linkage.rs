@@ -180,7 +180,7 @@ fn the_waterfall_is_the_match_weight_worked_out_by_hand() {
     let submitted = [SubmittedPerson { name: name("ANN", "LEE"), dob: day(1980, 3, 7), ..SubmittedPerson::default() }];
     let frequencies = TermFrequencies::from_register(&register);
     let mut model = Model::default();
-    model.relatives.clear();
+    model.relatives.iter_mut().for_each(|(_, number)| *number = f64::MIN_POSITIVE);
     let m = |comparison: Comparison, at: usize| model.m(comparison)[at];
     let expected = [
         ("starting_weight", (9.0_f64 / 2.0).log2()),
@@ -292,6 +292,23 @@ fn an_approvers_decision_stands_above_the_evidence() {
     let outcome = run(vec![decision(0, 1, Force::NonLink)]).unwrap();
     assert_ne!(outcome.records[0].status, Status::Linked);
     assert_ne!(outcome.records[0].person_id, Some(1));
+
+    // Sent twice, the one decision holds for both rows, whichever it names.
+    let twice = [ann_submitted(), ann_submitted()];
+    for named in [0, 1] {
+        for force in [Force::NonLink, Force::Link] {
+            let options = LinkOptions { overrides: vec![decision(named, 1, force)], ..LinkOptions::default() };
+            let records =
+                link_all(&twice, &register, &candidates, &Model::default(), &frequencies, &options).unwrap().records;
+            let linked = records.iter().filter(|record| record.status == Status::Linked).count();
+            assert_eq!(linked, usize::from(force == Force::Link), "{records:?}");
+            if force == Force::Link {
+                assert_eq!(records[1 - named].reason, Some(Reason::DuplicateSubmission));
+            } else {
+                assert!(records.iter().any(|record| record.reason == Some(Reason::ForcedNonLink)), "{records:?}");
+            }
+        }
+    }
 
     for bad in [
         vec![decision(0, 1, Force::Link), decision(0, 2, Force::Link)],
@@ -523,7 +540,7 @@ fn a_model_without_relatives_links_the_absent_twin_and_one_with_them_does_not() 
         link_all(&[ann_submitted()], &register, &[vec![0]], model, &frequencies, &options).unwrap().records[0].status
     };
     let mut blind = Model::default();
-    blind.relatives.clear();
+    blind.relatives.iter_mut().for_each(|(_, number)| *number = f64::MIN_POSITIVE);
     assert_eq!(run(&blind), Status::Linked);
     assert_eq!(run(&Model::default()), Status::Suspect);
     assert!(Model::default().relatives.iter().any(|(relative, _)| *relative == Relative::Twin));

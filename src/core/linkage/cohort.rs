@@ -1,6 +1,7 @@
 //! What the rows of one cohort have to do with each other: their order, rows sent twice, identifiers used twice.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -13,16 +14,11 @@ pub(super) fn content_order(submissions: &[SubmittedPerson<'_>]) -> Vec<usize> {
     order
 }
 
-/// Rows that repeat another row: same name, same date of birth, and no two PNC ids or prison numbers that differ. Of each such group all
-/// but the row with the best evidence (in doubt, the first in the order of content) are duplicates. Everything in the order of `order`;
-/// `best_odds` are those of each row's best candidate.
-pub(super) fn duplicate_submissions(
-    submissions: &[SubmittedPerson<'_>],
-    order: &[usize],
-    best_odds: &[f64],
-) -> Vec<bool> {
+/// Rows that repeat one another: same name, same date of birth, and no two PNC ids or prison numbers that differ. Ranges of two or more
+/// places in `order`.
+pub(super) fn repeated_submissions(submissions: &[SubmittedPerson<'_>], order: &[usize]) -> Vec<Range<usize>> {
     let row = |at: usize| &submissions[order[at]];
-    let mut duplicate = vec![false; order.len()];
+    let mut groups = Vec::new();
     let mut start = 0;
     while start < order.len() {
         // Equal names and dates stand next to each other in the order of content.
@@ -37,9 +33,21 @@ pub(super) fn duplicate_submissions(
             agrees && next.name == first.name && next.dob == first.dob && first.dob.is_some() && !first.dob_placeholder
         };
         let end = start + 1 + (start + 1..order.len()).take_while(repeats).count();
-        let best = (start..end).fold(start, |best, at| if best_odds[at] > best_odds[best] { at } else { best });
-        (start..end).filter(|&at| at != best).for_each(|at| duplicate[at] = true);
+        if end - start > 1 {
+            groups.push(start..end);
+        }
         start = end;
+    }
+    groups
+}
+
+/// Of each group of repeated rows all but the one with the best evidence (in doubt, the first in the order of content) are duplicates.
+/// `best_odds` are those of each row's best candidate, in the same order.
+pub(super) fn duplicate_submissions(groups: &[Range<usize>], best_odds: &[f64]) -> Vec<bool> {
+    let mut duplicate = vec![false; best_odds.len()];
+    for group in groups {
+        let best = group.clone().fold(group.start, |best, at| if best_odds[at] > best_odds[best] { at } else { best });
+        group.clone().filter(|&at| at != best).for_each(|at| duplicate[at] = true);
     }
     duplicate
 }

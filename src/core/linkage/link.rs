@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::cohort::{SharedIdentifiers, content_order, duplicate_submissions};
+use super::cohort::{SharedIdentifiers, content_order, duplicate_submissions, repeated_submissions};
 use super::comparison::{Comparison, Evidence, Prepared, compare, levels};
 use super::decision::{Circumstances, Thresholds};
 use super::em::{TrainingOptions, TrainingRecord, estimate};
@@ -83,8 +83,10 @@ pub fn link(
     options.thresholds.check()?;
     input.check()?;
     let LinkInput { submissions, register, frequencies, .. } = *input;
-    let forced = Forced::new(&options.overrides, submissions.len())?;
     let order = content_order(submissions);
+    let repeated = repeated_submissions(submissions, &order);
+    let forced =
+        Forced::new(&options.overrides, submissions.len())?.spread(repeated.iter().map(|group| &order[group.clone()]));
     let mut scored = score_all(input, &order, &weights, &forced, heartbeat);
     heartbeat();
 
@@ -98,8 +100,15 @@ pub fn link(
         _ => (model.clone(), None),
     };
 
-    let best_odds: Vec<f64> = scored.iter().map(|list| list.iter().map(|pair| pair.odds).fold(0.0, f64::max)).collect();
-    let duplicate = duplicate_submissions(submissions, &order, &best_odds);
+    let best_odds: Vec<f64> = scored
+        .iter()
+        .zip(&order)
+        .map(|(list, s)| match forced.links.contains_key(s) {
+            true => f64::INFINITY,
+            false => list.iter().map(|pair| pair.odds).fold(0.0, f64::max),
+        })
+        .collect();
+    let duplicate = duplicate_submissions(&repeated, &best_odds);
     let competing = |(list, &duplicate): (&Vec<Scored>, &bool)| {
         let edge = |pair: &Scored| Edge { person: pair.person, odds: pair.odds };
         if duplicate { Vec::new() } else { list.iter().map(edge).collect() }

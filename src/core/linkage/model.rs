@@ -111,6 +111,9 @@ impl Model {
                 return Err(Error::invalid(comparison.name(), "m must sum to 1 over the levels"));
             }
         }
+        if self.relatives.iter().map(|(relative, _)| *relative).ne(Relative::ALL) {
+            return Err(Error::invalid("relatives", "must be all kinds in their order"));
+        }
         for &(relative, number) in &self.relatives {
             if !(number > 0.0 && number < 100.0) {
                 return Err(Error::invalid(relative.name(), "the expected number must be above 0 and below 100"));
@@ -233,5 +236,6 @@ mod tests {
         assert!(refuse(&|m| m.comparisons[4].levels[0].m = 0.5).contains("sum to 1"));
         assert!(refuse(&|m| m.comparisons[4].levels.truncate(2)).contains("surname"));
         assert!(refuse(&|m| m.relatives[0].1 = f64::NAN).contains("twin"));
+        assert!(refuse(&|m| m.relatives.clear()).contains("relatives"));
     }
 }

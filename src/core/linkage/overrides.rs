@@ -63,6 +63,16 @@ impl Forced {
         Ok(forced)
     }
 
+    /// What is decided of a row holds for the rows that repeat it (each group is the submissions of one person).
+    pub(super) fn spread<'a>(mut self, groups: impl Iterator<Item = &'a [usize]>) -> Self {
+        for group in groups {
+            let excluded: Vec<i64> =
+                self.non_links.iter().filter(|(s, _)| group.contains(s)).map(|&(_, person)| person).collect();
+            self.non_links.extend(group.iter().flat_map(|&s| excluded.iter().map(move |&person| (s, person))));
+        }
+        self
+    }
+
     pub(super) fn excludes(&self, submission: usize, person: &RegisterPerson<'_>) -> bool {
         !self.taken.is_empty() && self.taken.contains(&person.person_id)
             || !self.non_links.is_empty() && self.non_links.contains(&(submission, person.person_id))

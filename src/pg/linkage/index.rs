@@ -14,7 +14,7 @@ use pgrx::spi::{Result as SpiResult, SpiClient, SpiTupleTable};
 use rayon::prelude::*;
 
 use crate::pg::error::{missing, report, spi};
-use crate::pg::read::{day, heartbeat, pnc_pivot, scratch};
+use crate::pg::read::{day, extension_schema, heartbeat, pnc_pivot, scratch};
 
 /// Persons that are read, standardised and written at a time.
 const BATCH: i64 = 20_000;
@@ -165,12 +165,12 @@ fn build_linkage_index(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
 
 fn rebuild() -> Result<i64, ErrorReport> {
     Spi::run("TRUNCATE jdl_restricted.linkage_key, jdl_restricted.linkage_record, jdl_restricted.term_frequency, jdl_restricted.institution_postcode, jdl_restricted.linkage_index").map_err(spi)?;
-    Spi::run_with_args(
+    let count = format!(
         "INSERT INTO jdl_restricted.institution_postcode
-         SELECT upper(btrim(postcode)) FROM jdl_restricted.person WHERE btrim(postcode) <> '' GROUP BY 1 HAVING count(*) > $1",
-        &[INSTITUTION.into()],
-    )
-    .map_err(spi)?;
+         SELECT c.postcode FROM (SELECT {}.jdl_postcode(postcode) AS postcode FROM jdl_restricted.person) c WHERE c.postcode IS NOT NULL GROUP BY 1 HAVING count(*) > $1",
+        extension_schema()?
+    );
+    Spi::run_with_args(&count, &[INSTITUTION.into()]).map_err(spi)?;
     let (institutions, pivot) = (institutions()?, pnc_pivot()?);
     let (mut built, mut keys, mut terms) = (0, 0, 0);
     // The last bundle of a batch may go on in the next.
@@ -578,7 +578,9 @@ pub fn screened_records(
                 for (person_id, bytes) in read_bundle(bundle, bytes)? {
                     let mut person = None;
                     let mut submissions = Vec::new();
-                    while let Some(&(_, s)) = pairs.next_if(|pair| pair.0 <= person_id) {
+                    // Who is no longer there leaves no place to a neighbour.
+                    while pairs.next_if(|pair| pair.0 < person_id).is_some() {}
+                    while let Some(&(_, s)) = pairs.next_if(|pair| pair.0 == person_id) {
                         if person.is_none() {
                             person = Some(RegisterPerson::from_bytes(bytes)?);
                             read += 1;

@@ -62,12 +62,50 @@ fn the_bars_of_an_explained_link_sum_to_its_match_weight_and_show_no_value() {
     }
 }
 
+fn all_links(lab: &Lab, request: i64) -> String {
+    let sql = format!(
+        "SELECT md5(string_agg(l::text, ',' ORDER BY record_no)) FROM jdl_restricted.link l WHERE request_id = {request}"
+    );
+    one(&mut lab.admin(), &sql)
+}
+
+#[test]
+fn what_the_register_no_longer_holds_is_not_explained_by_a_neighbour_and_not_decided_anew() {
+    let lab = Lab::new("gone");
+    let request = lab.made_up(3_000, 200);
+    link(&mut lab.connect("ann"), request);
+    let (record_no, person, ..) = record(&lab, request, "status = 'linked' AND person_id % 16 BETWEEN 3 AND 12");
+    let explain = format!("SELECT * FROM jdl_explain_link({request}, {record_no})");
+    let force = format!("SELECT * FROM jdl_override_link({request}, {record_no}, 'non_link', 'a reason')");
+    lab.admin()
+        .batch_execute(&format!("DELETE FROM jdl_restricted.person WHERE person_id = {}", person.unwrap()))
+        .unwrap();
+    assert_eq!(refusal(&mut lab.connect("bob"), &force).0, "55000", "not refreshed yet");
+    lab.connect("dan").batch_execute("SELECT jdl_register_refresh()").unwrap();
+    let (state, text) = refusal(&mut lab.connect("ann"), &explain);
+    assert_eq!(state, "P0002");
+    assert!(text.contains("no longer in the register"), "{text}");
+    let (state, text) = refusal(&mut lab.connect("bob"), &force);
+    assert_eq!(state, "55000");
+    assert!(text.contains("another version of the register"), "{text}");
+    // A day that is none is named by field and row, and stops nothing but this refresh.
+    lab.admin()
+        .batch_execute("UPDATE jdl_restricted.person SET date_of_birth = 'infinity' WHERE person_id = 7")
+        .unwrap();
+    let (state, text) = refusal(&mut lab.connect("dan"), "SELECT jdl_register_refresh()");
+    assert_eq!(state, "22007", "{text}");
+    assert!(text.starts_with("person.date_of_birth:") && text.contains("person_id 7"), "{text}");
+    lab.admin().batch_execute("UPDATE jdl_restricted.person SET date_of_birth = NULL WHERE person_id = 7").unwrap();
+    lab.connect("dan").batch_execute("SELECT jdl_register_refresh()").unwrap();
+}
+
 #[test]
 fn an_approver_forces_links_and_non_links_with_a_reason_on_the_trail() {
     let lab = Lab::new("override");
     let request = lab.made_up(3_000, 200);
     let (mut ann, mut bob) = (lab.connect("ann"), lab.connect("bob"));
     let before = link(&mut ann, request);
+    let untouched = all_links(&lab, request);
     let (record_no, person, ..) = record(&lab, request, "status = 'linked'");
     let force = |force: &str, record_no: i32, rest: &str| {
         format!("SELECT * FROM jdl_override_link({request}, {record_no}, '{force}'{rest})")
@@ -89,10 +127,12 @@ fn an_approver_forces_links_and_non_links_with_a_reason_on_the_trail() {
         record(&lab, request, &format!("status = 'unlinked' AND record_no NOT IN ({record_no}, {other})"));
     assert_eq!(refusal(&mut bob, &force("link", third, &name_it)).0, "55000");
 
-    // What was taken back is as it was.
+    // What was taken back is as it was, even if another model is in use by now: only what is decided changes.
+    lab.connect("dan").batch_execute("SELECT * FROM jdl_train_linkage()").unwrap();
     bob.batch_execute(&force("none", other, ", 'a mistake'")).unwrap();
     bob.batch_execute(&force("none", record_no, ", 'a mistake'")).unwrap();
     assert_eq!(link(&mut ann, request), before);
+    assert_eq!(all_links(&lab, request), untouched);
     let again = record(&lab, request, &format!("record_no = {record_no}"));
     assert_eq!((again.1, again.2.as_str()), (person, "linked"));
 
