@@ -230,7 +230,7 @@ $$;
 COMMENT ON FUNCTION _jdl_kept_rows(bigint) IS 'How many analysis rows of a request are kept, and how many have a combination of covariates of their own.';
 
 CREATE FUNCTION jdl_destroy(request_id bigint) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '60s' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     asked record;
 BEGIN
