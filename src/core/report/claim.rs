@@ -5,7 +5,8 @@
 //! for 10.7 against 20.9), a sub-group that was never tested. The reader here is a reader of words, not of meaning: it
 //! is made to catch these, and what it does not flag is not thereby right.
 
-use crate::report::claim_words::{Clause, Kind, Token, clauses, tokens};
+use crate::report::claim_clause::{Clause, clauses};
+use crate::report::claim_words::{Kind, Token, tokens};
 use crate::report::figure::{Rounded, Style, finite};
 use crate::report::phrases::{capital, measure_words};
 use crate::report::reading::{Verdict, primary, read};

@@ -11,6 +11,7 @@
 pub mod charts;
 pub mod check;
 pub mod claim;
+mod claim_clause;
 mod claim_words;
 pub mod compose;
 pub mod figure;
