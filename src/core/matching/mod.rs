@@ -41,6 +41,7 @@ pub use balance::{BalanceRow, Comparison, Light};
 pub use design::MAX_TERMS;
 pub use engine::{match_controls, propensity};
 pub use frame::{Cell, Column, Frame, FrameBuilder, Kind, MAX_LEVELS};
+pub(crate) use linear::Cholesky;
 pub use options::{
     CaliperWidths, Discard, Estimand, Kernel, Link, MatchOptions, MatchOrder, Method, OnSeparation, OneOrEach, Smallest,
 };

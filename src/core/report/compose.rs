@@ -287,7 +287,7 @@ fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool)
             merge_small: true,
         }));
     }
-    Ok(Group { name: name.to_owned(), breakdowns, parts: Vec::new() })
+    Ok(Group { name: name.to_owned(), breakdowns, parts: Vec::new(), dimension: None })
 }
 
 fn funnel(findings: &Findings<'_>, people_hidden: bool) -> Result<Vec<FunnelStep>> {
