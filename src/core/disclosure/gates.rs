@@ -20,6 +20,8 @@ use crate::number::Heartbeat;
 
 /// The label that small categories go into.
 pub const OTHER: &str = "other";
+/// The label of everybody who is in none of the parts of a dimension.
+const REST: &str = "all others";
 
 /// The dimension that keeps the groups of a report apart.
 const GROUP: &str = "group";
@@ -83,7 +85,7 @@ pub struct Group {
     /// Sub-analyses. Parts have no parts.
     pub parts: Vec<Self>,
     /// For a part: the dimension of which its name is a label (`sex`, say). Parts of one dimension have nobody in common, and
-    /// a breakdown of the group by it names the same labels, with [`OTHER`] for the rest. `None`: the part and the rest.
+    /// a breakdown of the group by it has a category of the same name for each, which is not merged. `None`: the part and the rest.
     pub dimension: Option<String>,
 }
 
@@ -259,7 +261,7 @@ fn tables_of_parts(group: &Group, dimension: &str) -> Result<Vec<Table>> {
     };
     let rest = match parts.as_slice() {
         [part] if part.dimension.is_none() => format!("not {}", part.name),
-        _ => OTHER.to_owned(),
+        _ => REST.to_owned(),
     };
     let wholes: Vec<&Breakdown> =
         group.breakdowns.iter().filter(|whole| parts.iter().any(|part| of(part, whole).is_some())).collect();
@@ -311,7 +313,12 @@ fn merge_categories(group: &Group, threshold: i64) -> Result<Group> {
         if !breakdown.merge_small {
             continue;
         }
-        let small = small_categories(&breakdown.categories, threshold);
+        let is_part = |label: &String| {
+            group.parts.iter().any(|part| part.name == *label && part.dimension.as_ref() == Some(&breakdown.name))
+        };
+        let mergeable: Vec<(String, i64)> =
+            breakdown.categories.iter().filter(|(label, _)| !is_part(label)).cloned().collect();
+        let small = small_categories(&mergeable, threshold);
         let key = (breakdown.name.clone(), breakdown.of.clone());
         let parts = merged.parts.iter_mut().flat_map(|part| &mut part.breakdowns);
         for same in parts.filter(|same| (same.name.clone(), same.of.clone()) == key) {

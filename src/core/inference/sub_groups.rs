@@ -155,7 +155,8 @@ fn wald(
     let mut errors = Vec::new();
     let mut scores = Vec::new();
     for group in sub_groups {
-        let Some((difference, error)) = group.result.as_ref().and_then(|m| m.difference.zip(m.standard_error)) else {
+        let Some(result) = &group.result else { return Ok(Err(Absent::NobodyToMeasure)) };
+        let Some((difference, error)) = result.difference.zip(result.standard_error) else {
             return Ok(Err(Absent::NoVariance));
         };
         differences.push(difference);

@@ -65,7 +65,7 @@ fn without(text: &str, name: &str) -> String {
 }
 
 /// Words of less, of more (for days: sooner and later), and words that make either a statement about re-offending.
-const LESS: [&str; 26] = [
+const LESS: [&str; 37] = [
     "lower",
     "lowers",
     "lowered",
@@ -92,8 +92,19 @@ const LESS: [&str; 26] = [
     "prevents",
     "prevented",
     "improvement",
+    "slash",
+    "slashes",
+    "slashed",
+    "down",
+    "reoffend less",
+    "reoffended less",
+    "right direction",
+    "promising",
+    "encouraging",
+    "positive result",
+    "positive results",
 ];
-const MORE: [&str; 13] = [
+const MORE: [&str; 16] = [
     "higher",
     "raised",
     "raises",
@@ -107,6 +118,9 @@ const MORE: [&str; 13] = [
     "worse",
     "greater",
     "worsened",
+    "up by",
+    "is up",
+    "wrong direction",
 ];
 const OUTCOME: [&str; 26] = [
     "reoffend",
@@ -197,6 +211,16 @@ impl Clause {
         })
     }
 
+    /// "by a third", "by more than half": the size of a change as a share of what it changes.
+    pub fn share_of_change(&self) -> Option<&'static str> {
+        let shares = ["half", "third", "thirds", "quarter", "quarters", "fifth", "tenth"];
+        shares.into_iter().find(|share| {
+            let before = self.line.find(&format!(" {share} ")).map(|at| &self.line[..at]);
+            let last = |words: &str| words.split(' ').rev().take(6).any(|word| word == "by");
+            before.is_some_and(last)
+        })
+    }
+
     /// Whether the clause leaves open what it says.
     pub fn is_hedged(&self) -> bool {
         self.has_any(&[
@@ -207,6 +231,7 @@ impl Clause {
             "cannot",
             "unclear",
             "whether",
+            "could not tell",
             "uncertain",
             "not conclusive",
             "not possible",
@@ -233,6 +258,7 @@ impl Clause {
     /// Whether the clause speaks of re-offending itself.
     pub fn is_about_offending(&self) -> bool {
         self.tokens.iter().any(|t| matches!(t, Token::Word(w) if w.trim_start_matches("re").starts_with("offen")))
+            || self.has_any(&["out of trouble", "crimefree", "out of prison", "back to crime"])
     }
 
     /// A word that says less (true) or more (false) re-offending; for days, sooner counts as less.
@@ -283,6 +309,7 @@ impl Clause {
             "does not increase",
             "not effective",
             "useless",
+            "no evidence",
         ])
     }
 
@@ -340,7 +367,16 @@ impl Clause {
             "prevents",
             "prevented",
             "effect of",
+            "turns lives around",
+            "turned their lives around",
         ];
+        // Words of help name a cause only of what the report is about.
+        let of_offending = ["helps", "helped", "helping", "keeps", "kept"];
+        if self.is_about_offending()
+            && let Some(word) = self.any_of(&of_offending)
+        {
+            return Some(word);
+        }
         let sizes = self.has_any(&["effective size", "effective sizes", "effective sample"]);
         self.any_of(&phrases).filter(|phrase| *phrase != "effective" || !sizes).filter(|phrase| {
             // "we worked with 412 people" is not a claim.

@@ -96,6 +96,16 @@ fn units(out: &mut Vec<Token>) {
         _ => None,
     };
     let is_number = |token: Option<&Token>| matches!(token, Some(Token::Number { .. }));
+    let unit_words = match word(out.last()).as_deref() {
+        Some("percent" | "point" | "points" | "pp")
+            if word(out.iter().nth_back(1)).is_none_or(|w| w != "percentage") =>
+        {
+            1
+        }
+        Some("cent" | "point" | "points") => 2,
+        _ => return,
+    };
+    spelled(out, unit_words);
     let n = out.len();
     let before = |back: usize| n.checked_sub(back).and_then(|at| out.get(at));
     let (last, one, two) = (word(before(1)), before(2), before(3));
@@ -111,9 +121,35 @@ fn units(out: &mut Vec<Token>) {
     set_kind(out, kind, if kind == Kind::Percent { " per cent" } else { " points" });
 }
 
+/// Turns a number in words before the last `behind` words ("twenty-six per cent") into a number.
+fn spelled(out: &mut Vec<Token>, behind: usize) {
+    const TEENS: [&str; 9] =
+        ["eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"];
+    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    let place = |list: &[&str], word: &str| list.iter().position(|known| *known == word);
+    let small = |word: &str| place(&SMALL, word).or_else(|| place(&TEENS, word).map(|at| at + 11));
+    let tens = |word: &str| place(&TENS, word).map(|at| 10 * (at + 2));
+    let whole = |word: &str| {
+        let joined =
+            || TENS.iter().find_map(|ten| Some(tens(ten)? + small(word.strip_prefix(ten)?).filter(|n| *n < 10)?));
+        small(word).or_else(|| tens(word)).or_else(joined)
+    };
+    let Some(at) = out.len().checked_sub(behind + 1) else { return };
+    let Some(Token::Word(last)) = out.get(at) else { return };
+    let Some(mut value) = whole(last) else { return };
+    let (mut first, mut text) = (at, last.clone());
+    if value < 10
+        && let Some(Token::Word(before)) = at.checked_sub(1).and_then(|at| out.get(at))
+        && let Some(ten) = tens(before)
+    {
+        (value, first, text) = (ten + value, at - 1, format!("{before} {last}"));
+    }
+    out.splice(first..=at, [Token::Number { text, value: value as f64, decimals: 0, kind: Kind::Plain }]);
+}
+
 const SMALL: [&str; 11] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
-/// Turns "one in four", "3 out of 10", "a third of" into fractions.
+/// Turns "one in four", "3 out of 10", "a third of", "three quarters of", "none of" into fractions.
 fn fractions(tokens: Vec<Token>) -> Vec<Token> {
     let small = |token: &Token| match token {
         Token::Word(word) => SMALL.iter().position(|s| s == word).and_then(|n| u32::try_from(n).ok()).map(f64::from),
@@ -147,12 +183,27 @@ fn fractions(tokens: Vec<Token>) -> Vec<Token> {
                         "thirds" => Some(200.0 / 3.0),
                         "quarter" => Some(25.0),
                         "quarters" => Some(75.0),
+                        "none" => Some(0.0),
                         _ => None,
                     },
                     _ => None,
                 };
+                // "One quarter", "three thirds": as many as are said.
+                let said = at.checked_sub(1).and_then(|before| small(&tokens[before])).filter(|said| *said > 0.0);
                 match (share, &tokens[at]) {
-                    (Some(share), Token::Word(word)) => out.push(fraction(share, 100.0, word.clone())),
+                    (Some(share), Token::Word(word)) => {
+                        let many = said.filter(|_| word.ends_with('s'));
+                        let one = match word.as_str() {
+                            "thirds" => 100.0 / 3.0,
+                            "quarters" => 25.0,
+                            _ => share,
+                        };
+                        let named = many.and_then(|_| out.pop()).map(|before| match before {
+                            Token::Word(number) | Token::Number { text: number, .. } => format!("{number} {word}"),
+                        });
+                        let value = many.map_or(share, |many| many * one);
+                        out.push(fraction(value, 100.0, named.unwrap_or_else(|| word.clone())));
+                    }
                     (_, token) => out.push(token.clone()),
                 }
                 at += 1;

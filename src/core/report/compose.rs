@@ -7,6 +7,7 @@
 mod balance;
 mod measures;
 mod sensitivity;
+mod sub_groups;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ use crate::number::Heartbeat;
 use self::balance::balance;
 use self::measures::{Shown, measure};
 use self::sensitivity::{further_tests, sensitivity};
+use self::sub_groups::{interactions, parts, sub_groups};
 use super::check::check;
 use super::precision::at_printed_precision;
 use super::result::{
@@ -30,6 +32,10 @@ pub use self::measures::measure_key;
 
 /// Printed wherever a number is not shown.
 const WITHHELD: &str = "withheld to protect individuals";
+/// Printed where a test has no p.
+const NO_TEST: &str = "the test cannot be made";
+/// The family over which p-values are adjusted.
+const DECLARED: &str = "declared family";
 
 /// A step of the attrition funnel as it was counted.
 #[derive(Debug, Clone)]
@@ -148,7 +154,13 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let [treatment, comparison] = safe.groups.as_slice() else {
         return Err(Error::Bug("the disclosure model lost a group".into()));
     };
-    let shown = Shown { groups: [treatment, comparison], findings, gates };
+    let shown = Shown {
+        groups: [treatment, comparison],
+        sizes: [&analysis.treatment, &analysis.comparison],
+        counts: findings.counts,
+        threshold: findings.smallest_cell,
+        gates,
+    };
     let rules = Rules { alpha: findings.significance_level, rate_decimals: findings.rate_decimals, ..Rules::default() };
 
     let measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
@@ -159,28 +171,20 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let sensitivity = sensitivity(findings, primary);
     let profile = profile(findings, treatment);
     let curves = curves(findings, primary.is_some_and(|m| m.withheld.is_none()));
+    let sub_groups = sub_groups(findings, [treatment, comparison], gates);
+    let interactions = interactions(findings, &sub_groups);
     let mut tests_made: Vec<TestMade> = measures
         .iter()
         .zip(&analysis.measures)
-        .map(|(m, made)| TestMade {
-            family: if analysis.plan.family.contains(&made.measure) { "declared family" } else { "outside it" }
-                .to_owned(),
-            measure: m.label.clone(),
-            subgroup: None,
-            method: match analysis.standard_errors {
-                inference::StandardErrors::MatchedSets => "difference of means, cluster-robust on matched sets",
-                inference::StandardErrors::EffectiveNumbers => "Welch t test on effective numbers",
-            }
-            .to_owned(),
-            p_value: m.p_value,
-            p_holm: m.p_holm,
-            p_bh: m.p_bh,
-            withheld: m
-                .withheld
-                .clone()
-                .or_else(|| made.p_value.is_none().then(|| "the test cannot be made".to_owned())),
+        .map(|(m, made)| {
+            let declared = analysis.plan.family.contains(&made.measure);
+            test_made(analysis, if declared { DECLARED } else { "outside it" }, None, m, Some(made))
         })
         .collect();
+    tests_made.extend(sub_groups.iter().zip(&analysis.sub_groups).map(|(group, made)| {
+        test_made(analysis, DECLARED, Some(group.label.clone()), &group.measure, made.result.as_ref())
+    }));
+    tests_made.extend(sub_groups::tests(&interactions, primary));
     tests_made.extend(further_tests(findings, primary, &sensitivity));
     // That nobody left, or nearly everybody, is a statement about each of them: not said, though no count hides it.
     let left_early = |which: usize| {
@@ -192,6 +196,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     };
     let funnel = funnel(findings, people_hidden)?;
     let hidden_cells = measures.iter().filter(|m| m.withheld.is_some()).count()
+        + sub_groups.iter().filter(|group| group.measure.withheld.is_some()).count()
         + balance.rows.iter().filter(|row| row.withheld.is_some()).count()
         + profile.iter().flat_map(|block| &block.rows).filter(|row| row.withheld.is_some()).count();
     let result = StoredResult {
@@ -211,6 +216,8 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
             withheld: hidden(!people_hidden),
         },
         measures,
+        sub_groups,
+        interactions,
         balance,
         profile,
         curves,
@@ -235,6 +242,31 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let result = at_printed_precision(&result);
     check(&result)?;
     Ok(Composed { result, words: safe.protected.words(), certificate: safe.protected.certificate.canonical_bytes() })
+}
+
+/// A test of one measure, in a sub-group or of everybody.
+fn test_made(
+    analysis: &Analysis,
+    family: &str,
+    subgroup: Option<String>,
+    m: &Measure,
+    made: Option<&inference::MeasureResult>,
+) -> TestMade {
+    let impossible = made.is_none_or(|made| made.p_value.is_none());
+    TestMade {
+        family: family.to_owned(),
+        measure: m.label.clone(),
+        subgroup,
+        method: match analysis.standard_errors {
+            inference::StandardErrors::MatchedSets => "difference of means, cluster-robust on matched sets",
+            inference::StandardErrors::EffectiveNumbers => "Welch t test on effective numbers",
+        }
+        .to_owned(),
+        p_value: m.p_value,
+        p_holm: m.p_holm,
+        p_bh: m.p_bh,
+        withheld: m.withheld.clone().or_else(|| impossible.then(|| NO_TEST.to_owned())),
+    }
 }
 
 fn unsigned(count: i64) -> u64 {
@@ -287,7 +319,12 @@ fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool)
             merge_small: true,
         }));
     }
-    Ok(Group { name: name.to_owned(), breakdowns, parts: Vec::new(), dimension: None })
+    Ok(Group {
+        name: name.to_owned(),
+        breakdowns,
+        parts: if with_outcomes { parts(findings, which) } else { Vec::new() },
+        dimension: None,
+    })
 }
 
 fn funnel(findings: &Findings<'_>, people_hidden: bool) -> Result<Vec<FunnelStep>> {

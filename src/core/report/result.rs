@@ -33,6 +33,12 @@ pub struct StoredResult {
     pub groups: Groups,
     /// The lab's seven measures in order, one entry each (one for each court category in the two that have categories).
     pub measures: Vec<Measure>,
+    /// The primary measure in the sub-groups that the plan names; empty where it names none.
+    #[serde(default)]
+    pub sub_groups: Vec<SubGroup>,
+    /// Whether sub-groups differ, where the plan asks for a test of it.
+    #[serde(default)]
+    pub interactions: Vec<Interaction>,
     /// How alike the groups are in what is recorded.
     pub balance: Balance,
     /// Who the treatment group is, in whole per cent.
@@ -72,7 +78,7 @@ pub struct Request {
     pub waiting_months: u32,
     /// Which offences count, if not all ("violent offences only").
     pub offence_filter: Option<String>,
-    /// Custody of so many days or more, begun in the follow-up, ends the time at risk, as death does.
+    /// Custody of so many days or more, begun in the follow-up or running at its start, ends the time at risk, as death does.
     pub long_custody_days: u32,
     /// The day of the analysis; ISO 8601 in JSON.
     #[serde(with = "iso_day")]
@@ -193,13 +199,43 @@ pub struct Groups {
     pub treatment_effective_n: Option<f64>,
     /// Effective sample size of the comparison group.
     pub comparison_effective_n: Option<f64>,
-    /// People of the treatment group who died, or were taken into long custody, before any re-offence.
+    /// People of the treatment group who died, or were in long custody, before any re-offence.
     pub treatment_left_early: Option<u64>,
     /// The same in the comparison group.
     pub comparison_left_early: Option<u64>,
     /// Where the comparison group was drawn from: "national", or the region's name.
     pub national_or_region: String,
     /// Why some of these are hidden.
+    pub withheld: Option<String>,
+}
+
+/// The primary measure in one sub-group that the plan names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubGroup {
+    /// The covariate that divides the groups (`gender`).
+    pub by: String,
+    /// The sub-group in words ("Gender: female").
+    pub label: String,
+    /// The measure among the people of the sub-group.
+    pub measure: Measure,
+}
+
+/// Whether the differences between treatment and comparison group are the same in all sub-groups of one covariate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// The covariate (`gender`).
+    pub by: String,
+    /// What is compared, in words ("gender: female, male").
+    pub label: String,
+    /// p of their being the same, unadjusted.
+    pub p_value: Option<f64>,
+    /// Adjusted over the family (Holm 1979).
+    pub p_holm: Option<f64>,
+    /// Adjusted over the family (Benjamini and Hochberg 1995).
+    pub p_bh: Option<f64>,
+    /// p is at most [`Rules::alpha`], and every sub-group is large enough.
+    pub conclusive: Option<bool>,
+    /// Why it is hidden.
     pub withheld: Option<String>,
 }
 

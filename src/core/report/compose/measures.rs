@@ -1,18 +1,21 @@
 //! Which measures may be shown, and what of them.
 
 use crate::disclosure::{Gates, SafeGroup};
-use crate::inference::{self, GroupEstimate, MeasureResult};
+use crate::inference::{self, GroupEstimate, GroupSizes, MeasureResult};
 use crate::report::result::{Estimate, Gate, GroupFigure, Measure, MeasureKey};
 
-use super::{Findings, WITHHELD};
+use super::{OutcomeCounts, WITHHELD};
 
 /// A person who makes up more than this share of a group's re-offences would be read off their number (DISCLOSURE.md section 5).
 const DOMINANCE: f64 = 0.5;
 
-/// The protected groups, asked by measure.
+/// The protected groups, or the parts of them that are a sub-group, asked by measure.
 pub(super) struct Shown<'a> {
     pub groups: [&'a SafeGroup; 2],
-    pub findings: &'a Findings<'a>,
+    pub sizes: [&'a GroupSizes; 2],
+    pub counts: OutcomeCounts,
+    /// Counts below this are not published.
+    pub threshold: i64,
     pub gates: Gates,
 }
 
@@ -23,16 +26,14 @@ impl Shown<'_> {
     }
 
     fn allows(&self, m: &MeasureResult) -> bool {
-        let analysis = self.findings.analysis;
-        let sizes = [&analysis.treatment, &analysis.comparison];
+        let (sizes, threshold) = (self.sizes, self.threshold);
         let reoffenders = sizes.map(|s| s.reoffenders as i64);
-        let threshold = self.findings.smallest_cell;
         let rate = self.both("reoffended", "yes")
             && self.both("reoffended", "no")
             && sizes.iter().zip(reoffenders).all(|(s, r)| self.gates.allow_rate(r, s.people as i64, threshold));
         let dominated = sizes
             .iter()
-            .zip(self.findings.counts.largest_reoffences)
+            .zip(self.counts.largest_reoffences)
             .any(|(s, largest)| largest as f64 > DOMINANCE * s.reoffences as f64);
         let enough = reoffenders.iter().all(|r| self.gates.allow_court_category(*r));
         let part = |breakdown: &str, category: &str, count: [i64; 2]| {
@@ -41,10 +42,10 @@ impl Shown<'_> {
                 && (0..2).all(|i| count[i] >= threshold && reoffenders[i] - count[i] >= threshold)
         };
         let category = |at: usize| {
-            let counts = [self.findings.counts.first_by_category[0][at], self.findings.counts.first_by_category[1][at]];
+            let counts = [self.counts.first_by_category[0][at], self.counts.first_by_category[1][at]];
             part("court category", ["summary", "either way", "indictable"][at], counts)
         };
-        let custody = || part("custody", "yes", self.findings.counts.first_custodial);
+        let custody = || part("custody", "yes", self.counts.first_custodial);
         // A total of events and the number of people who had one tell how many had more; few of them would stand out.
         let beyond_first = |firsts: [i64; 2]| {
             [m.treatment.events, m.comparison.events]
@@ -52,7 +53,7 @@ impl Shown<'_> {
                 .zip(firsts)
                 .all(|(all, first)| *all as i64 - first >= threshold)
         };
-        let firsts = |at: usize| [0, 1].map(|group| self.findings.counts.first_by_category[group][at]);
+        let firsts = |at: usize| [0, 1].map(|group| self.counts.first_by_category[group][at]);
         rate && match m.measure {
             inference::Measure::ReoffendingRate => true,
             inference::Measure::ReoffenceFrequency | inference::Measure::ReoffencesPerReoffender => {
@@ -67,7 +68,7 @@ impl Shown<'_> {
             inference::Measure::IndictableFrequency => category(2) && !dominated && beyond_first(firsts(2)),
             inference::Measure::FirstReoffenceCustodyRate => custody(),
             inference::Measure::CustodyFrequency => {
-                custody() && !dominated && beyond_first(self.findings.counts.first_custodial)
+                custody() && !dominated && beyond_first(self.counts.first_custodial)
             }
         }
     }
@@ -99,7 +100,8 @@ pub(super) fn measure(m: &MeasureResult, shown: &Shown<'_>) -> Measure {
         met: failed.is_none(),
         reason: failed.map(|gate| match gate.name.as_str() {
             "treatment_reoffenders" => format!("fewer than {} people in the treatment group re-offended", gate.need),
-            _ => format!("the effective sample is smaller than {}", gate.need),
+            "comparison_effective_n" => format!("the effective size of the comparison group is below {}", gate.need),
+            _ => format!("the effective size of the treatment group is below {}", gate.need),
         }),
     });
     if !shown.allows(m) {
