@@ -19,7 +19,7 @@ use super::error::{missing, report, spi};
 use super::read::{day, extension_schema, heartbeat};
 
 /// Covariates of the design as people read them; a longer name stands before one that it begins with.
-const COVARIATES: [(&str, &str); 13] = [
+const COVARIATES: [(&str, &str); 32] = [
     ("age_at_first", "Age at first sanction"),
     ("age", "Age at index date"),
     ("gender", "Gender"),
@@ -31,8 +31,27 @@ const COVARIATES: [(&str, &str); 13] = [
     ("index_year", "Year of index event"),
     ("previous_sanctions", "Previous sanctions"),
     ("previous_custody", "Previous custodial sentences"),
-    ("previous_offences", "Previous proven offences"),
+    ("previous_cautions", "Previous cautions"),
+    ("previous_community", "Previous community sentences"),
+    ("recent_sanctions", "Sanctions in the last 24 months"),
     ("months_since_last", "Months since last sanction"),
+    ("months_since_custody", "Months since last release"),
+    ("copas_rate", "Copas rate"),
+    ("previous_offences", "Previous proven offences"),
+    ("recent_offences", "Proven offences in the last 24 months"),
+    ("previous_violence", "Previous violent offences"),
+    ("previous_acquisitive", "Previous acquisitive offences"),
+    ("previous_drugs", "Previous drugs offences"),
+    ("previous_same_group", "Previous offences of the same group"),
+    ("employment_need", "Employment need"),
+    ("employment", "Employment"),
+    ("employed_months", "Months employed in the last 12"),
+    ("benefits", "Benefits"),
+    ("benefit_months", "Months on benefits in the last 12"),
+    ("accommodation_need", "Accommodation need"),
+    ("drugs_need", "Drugs need"),
+    ("alcohol_need", "Alcohol need"),
+    ("thinking_need", "Thinking and behaviour need"),
 ];
 
 /// What `_jdl_analyse` stored.
@@ -188,11 +207,7 @@ fn make_report(request_id: i64, today: Date) -> Result<JsonB, ErrorReport> {
         linkage: [gathered.link.submitted, gathered.link.linked, gathered.link.suspect, gathered.link.unlinked],
         national_or_region: gathered.region.clone().unwrap_or_else(|| "national".to_owned()),
         balance: &gathered.balance.into_iter().map(matching::BalanceRow::from).collect::<Vec<_>>(),
-        covariates: &[COVARIATES.as_slice(), &[("copas_rate", "Copas rate")]]
-            .concat()
-            .iter()
-            .map(|(name, label)| ((*name).to_owned(), (*label).to_owned()))
-            .collect::<Vec<_>>(),
+        covariates: &COVARIATES.map(|(name, label)| (name.to_owned(), label.to_owned())),
         pool_size: gathered.pool_size,
         profile: gathered
             .profile
