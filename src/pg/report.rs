@@ -5,7 +5,7 @@ use jdl_core::inference::{Alternatives, Analysis, Confidence};
 use jdl_core::matching;
 use jdl_core::report::claim::check_claim;
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
-use jdl_core::report::result::{Plan, Request, Rules, Status};
+use jdl_core::report::result::{Measure, Plan, Request, Rules, Status};
 use jdl_core::report::{
     PlanChange, PublishedResult, StoredResult, plan_change, published_result, random_effects, to_forest_html, to_html,
     to_json, to_text,
@@ -304,7 +304,7 @@ fn report_html(report: JsonB) -> Result<String, ErrorReport> {
     Ok(to_html(&stored(report)?))
 }
 
-/// The measures of a stored report as rows for the ledger of released results.
+/// The measures of a stored report, then its sub-groups, as rows for the ledger of released results.
 #[pg_extern(immutable, parallel_safe, strict, name = "_jdl_report_measures")]
 #[expect(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn report_measures(
@@ -329,9 +329,15 @@ fn report_measures(
     ErrorReport,
 > {
     let count = |n: Option<u64>| n.and_then(|n| i32::try_from(n).ok());
-    let rows: Vec<_> = stored(report)?
+    let stored = stored(report)?;
+    let sub_groups = stored.sub_groups.into_iter().map(|group| {
+        let label = format!("{} ({})", group.measure.label, group.label);
+        Measure { label, ..group.measure }
+    });
+    let rows: Vec<_> = stored
         .measures
         .into_iter()
+        .chain(sub_groups)
         .map(|m| {
             let conclusive = m.significant.zip(m.gate.as_ref()).map(|(significant, gate)| significant && gate.met);
             (
