@@ -108,8 +108,8 @@ DECLARE
     last record;
     unsealed record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7364108, 1);
-    SELECT h.position, h.digest INTO last FROM jdl_audit.head h;
+    -- The row's lock makes the order; an advisory lock could be held by anybody.
+    SELECT h.position, h.digest INTO last FROM jdl_audit.head h FOR UPDATE;
     -- First what had to be left, then this one.
     FOR unsealed IN
         SELECT e.* FROM jdl_audit.event e

@@ -7,6 +7,8 @@ CREATE TABLE IF NOT EXISTS jdl.setting (
     CONSTRAINT setting_smallest_cell_protects CHECK (setting <> 'smallest_cell' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric >= 5 ELSE false END)
 );
 COMMENT ON TABLE jdl.setting IS 'What policy decides. Changing a value changes what later steps do, and is on the trail.';
+CREATE OR REPLACE TRIGGER setting_changed AFTER UPDATE ON jdl.setting REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_setting_changed();
+ALTER TABLE jdl.setting ENABLE ALWAYS TRIGGER setting_changed;
 
 INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('minimum_records', '60', 'Fewest submitted records of a request (privacy impact assessment, 2013).'),

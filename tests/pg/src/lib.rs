@@ -45,6 +45,8 @@ impl Lab {
             }
         }
         admin.batch_execute(&format!("CREATE DATABASE {database} TEMPLATE jdl_template")).unwrap();
+        // As docs/administration.md asks: a copy of a database does not copy who may do what in it.
+        admin.batch_execute(&format!("REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC")).unwrap();
         admin.batch_execute("SELECT pg_advisory_unlock(42)").unwrap();
         Self { database }
     }

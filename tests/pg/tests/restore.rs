@@ -91,6 +91,9 @@ fn a_restored_database_holds_what_was_dumped_and_works_on() {
     connect("postgres", "postgres")
         .batch_execute(&format!("CREATE DATABASE {} TEMPLATE template0", restored.database))
         .unwrap();
+    connect("postgres", "postgres")
+        .batch_execute(&format!("REVOKE CREATE, TEMPORARY ON DATABASE {} FROM PUBLIC", restored.database))
+        .unwrap();
     run("pg_restore", &["-U", "postgres", "--exit-on-error", "-d", &restored.database, file]);
     std::fs::remove_file(file).unwrap();
 
@@ -149,7 +152,7 @@ fn a_dump_is_restored_into_a_new_cluster() {
     let file = file.to_str().unwrap();
     run("pg_dump", &["-U", "postgres", "-Fc", "-f", file, &lab.database]);
     let restore = format!(
-        "createdb -T template0 restored && pg_restore --exit-on-error -d restored {file} && psql -X -At -d restored -c \"{facts}\""
+        "createdb -T template0 restored && psql -X -q -c 'REVOKE CREATE, TEMPORARY ON DATABASE restored FROM PUBLIC' && pg_restore --exit-on-error -d restored {file} && psql -X -At -d restored -c \"{facts}\""
     );
     let with_cluster = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/with-cluster");
     let there = run(with_cluster, &["bash", "-c", &restore]);
