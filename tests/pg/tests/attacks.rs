@@ -126,7 +126,7 @@ const CALLS: [(&str, &str); 45] = [
     ("jdl_report_text(1)", "ann bob"),
     ("jdl_report_html(1)", "ann bob"),
     ("jdl_check_claim(1, 'it worked')", "ann bob"),
-    ("jdl_forest_html()", "ann bob aud bea"),
+    ("jdl_forest_html()", "ann amy bob aud bea"),
     ("jdl_approve(1)", "bob"),
     ("jdl_release(1)", "bob"),
     ("jdl_reject(1, 'x')", "bob"),
