@@ -126,10 +126,14 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_share_identities() IS 'Keeps destruction waiting until this transaction is over; the first thing that a step does which reads identities.';
 
--- Destruction's side of the same lock.
+-- Destruction's side of the same lock. Whoever holds the other side and does nothing is ended: nobody keeps data by leaving a
+-- transaction open. Superusers' sessions are not ours to end.
 CREATE FUNCTION _jdl_claim_identities() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM pg_terminate_backend(s.pid, 5000) FROM pg_locks l JOIN pg_stat_activity s ON s.pid = l.pid JOIN pg_roles r ON r.oid = s.usesysid
+    WHERE l.locktype = 'relation' AND l.relation = 'jdl_restricted.submission'::regclass AND s.datname = current_database() AND s.pid <> pg_backend_pid()
+      AND s.state IN ('idle in transaction', 'idle in transaction (aborted)') AND s.state_change < clock_timestamp() - interval '30 seconds' AND NOT r.rolsuper;
     LOCK TABLE ONLY jdl_restricted.submission IN EXCLUSIVE MODE;
 END
 $$;
@@ -179,10 +183,10 @@ BEGIN
         RAISE EXCEPTION 'person: is not a member of %', role USING ERRCODE = 'invalid_parameter_value', HINT = format('GRANT %I TO %I;', role, person);
     ELSIF coalesce(btrim(reason), '') = '' THEN
         RAISE EXCEPTION 'reason: is required' USING ERRCODE = 'invalid_parameter_value';
-    ELSIF trained_on IS NULL OR trained_on > @extschema@._jdl_today() THEN
-        RAISE EXCEPTION 'trained_on: the date of the data-protection training is required and not in the future' USING ERRCODE = 'invalid_parameter_value';
-    ELSIF ends_on < @extschema@._jdl_today() THEN
-        RAISE EXCEPTION 'ends_on: is in the past' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF trained_on IS NULL OR trained_on NOT BETWEEN @extschema@._jdl_today() - 731 AND @extschema@._jdl_today() THEN
+        RAISE EXCEPTION 'trained_on: the date of the data-protection training is required, at most two years ago and not in the future' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF ends_on NOT BETWEEN @extschema@._jdl_today() AND @extschema@._jdl_today() + 731 THEN
+        RAISE EXCEPTION 'ends_on: must be a day within two years from now' USING ERRCODE = 'invalid_parameter_value', HINT = 'It can be signed anew.';
     ELSIF request_id IS NOT NULL AND NOT EXISTS (SELECT FROM jdl.request WHERE request.request_id = jdl_grant_access.request_id) THEN
         RAISE EXCEPTION 'no such request' USING ERRCODE = 'no_data_found';
     END IF;

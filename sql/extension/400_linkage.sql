@@ -260,6 +260,10 @@ BEGIN
         RAISE EXCEPTION 'request_ids: names a request without records' USING ERRCODE = 'invalid_parameter_value';
     ELSIF cardinality(cohorts) = 0 THEN
         RAISE EXCEPTION 'there are no records to train on' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The shipped model links without training.';
+    ELSIF (SELECT count(*) FROM jdl_restricted.submission s WHERE s.request_id = ANY (cohorts)) < @extschema@._jdl_setting_int('minimum_records') THEN
+        -- What training answers about one record would say whether that person is in the register.
+        RAISE EXCEPTION 'there are too few records to train on: at least % are needed', @extschema@._jdl_setting('minimum_records') USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'The shipped model links without training.';
     END IF;
     RAISE NOTICE 'linkage: training on the records of % requests', cardinality(cohorts);
     trained := @extschema@._jdl_train_linkage(cohorts, (SELECT m.model FROM jdl.linkage_model m WHERE m.model_version = 1), options - 'use');

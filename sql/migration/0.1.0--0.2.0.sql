@@ -2,3 +2,6 @@
 
 -- A DBA sets values of settings and renames none.
 REVOKE UPDATE ON jdl.setting FROM jdl_dba;
+
+ALTER TABLE jdl.setting ADD CONSTRAINT setting_days_run_forward
+    CHECK (setting NOT LIKE '%\_days' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric BETWEEN 1 AND 3660 ELSE false END);
