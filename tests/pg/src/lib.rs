@@ -77,6 +77,18 @@ pub fn connect(database: &str, person: &str) -> Client {
     config.connect(NoTls).unwrap()
 }
 
+/// Whether the server has pg_cron; says so where it has not.
+pub fn has_cron() -> bool {
+    let has: bool = one(
+        &mut connect("postgres", "postgres"),
+        "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_cron')",
+    );
+    if !has {
+        println!("pg_cron: this server has none");
+    }
+    has
+}
+
 /// SQLSTATE and message of a statement that must fail.
 pub fn refusal(client: &mut Client, sql: &str) -> (String, String) {
     match client.batch_execute(sql) {

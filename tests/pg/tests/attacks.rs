@@ -68,6 +68,21 @@ fn complaint(must: &str, what: &str, out: &str, all: &str) -> Option<String> {
 fn every_attack_is_refused_or_sees_nothing() {
     let lab = two_requests("attacks");
     harden(&lab);
+    // Each of them can do what they may.
+    for (person, theirs) in [
+        ("ann", "SELECT count(*) FROM jdl_pseudonymised.member WHERE request_id = 1"),
+        ("amy", "SELECT count(*) FROM jdl_pseudonymised.member WHERE request_id = 2"),
+        ("ida", "SELECT count(*) FROM jdl.request"),
+        ("ida", "SELECT count(*) FROM jdl_validate(2)"),
+        ("bob", "SELECT count(*) FROM jdl.access"),
+        ("dan", "SELECT count(*) FROM jdl.setting"),
+        ("aud", "SELECT count(*) FROM jdl_audit.event"),
+        ("bea", "SELECT count(*) + 1 FROM jdl.published_results"),
+        ("jdl_job", "SELECT count(*) + 1 FROM jdl_retention_due()"),
+        ("postgres", "SELECT count(*) FROM jdl_restricted.submission WHERE forename LIKE 'CANARY%'"),
+    ] {
+        assert!(one::<i64>(&mut lab.connect(person), theirs) > 0, "{person}: {theirs}");
+    }
     let cases = include_str!("../../data/attacks/cases.txt");
     let (mut tried, mut fallen) = (0, Vec::new());
     for case in cases.split("\n## ").skip(1) {
@@ -179,6 +194,18 @@ const TOOLS: [&str; 17] = [
 #[test]
 fn each_function_refuses_everybody_whose_it_is_not() {
     let lab = two_requests("functions");
+    // What is theirs they may call: if it fails, then for another reason. (An approver reads a report and makes none.)
+    lab.connect("ann").batch_execute("SELECT jdl_report(1)").unwrap();
+    for (call, theirs) in CALLS {
+        for person in theirs.split_whitespace() {
+            let mut client = lab.connect(person);
+            let mut transaction = client.transaction().unwrap();
+            if let Err(error) = transaction.batch_execute(&format!("SELECT {call}")) {
+                let error = error.as_db_error().expect("an error of the database");
+                assert_ne!(error.code().code(), "42501", "{person}, {call}: {error}");
+            }
+        }
+    }
     let mut refused = 0;
     for (person, _) in PEOPLE.into_iter().chain([("jdl_job", "")]) {
         for (call, theirs) in CALLS {

@@ -34,7 +34,7 @@ fn catalog(lab: &Lab) -> Vec<String> {
                UNION ALL SELECT format('relation %s %s %s %s %s %s %s %s', name, relkind, relowner::regrole, relpersistence, relrowsecurity, relforcerowsecurity, reloptions, obj_description(oid)) FROM relation
                UNION ALL SELECT format('column %s.%s %s %s %s %s %s %s', r.name, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attstattarget, a.attidentity, col_description(r.oid, a.attnum))
                    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
-               UNION ALL SELECT format('constraint %s %s %s', r.name, k.conname, pg_get_constraintdef(k.oid)) FROM relation r JOIN pg_constraint k ON k.conrelid = r.oid
+               UNION ALL SELECT format('constraint %s %s %s', r.name, k.conname, pg_get_constraintdef(k.oid)) FROM relation r JOIN pg_constraint k ON k.conrelid = r.oid AND k.contype <> 'n'
                UNION ALL SELECT format('index %s', pg_get_indexdef(i.indexrelid)) FROM relation r JOIN pg_index i ON i.indrelid = r.oid
                UNION ALL SELECT format('trigger %s %s', t.tgenabled, pg_get_triggerdef(t.oid)) FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
                UNION ALL SELECT format('policy %s', p::text) FROM pg_policies p JOIN relation r ON r.relname = p.tablename AND r.relnamespace = p.schemaname::regnamespace WHERE p.policyname <> 'site_rule'
