@@ -155,7 +155,7 @@ SELECT jsonb_build_object(
     'plan_changes', (
         SELECT coalesce(jsonb_agg(jsonb_build_object('version', v.plan_version, 'reason', v.reason, 'outcomes_read', v.outcomes_read, 'changed', (
             SELECT coalesce(jsonb_agg(k.key ORDER BY k.key), '[]') FROM (
-                SELECT key FROM jsonb_each(v.plan -> 'analysis') WHERE value IS DISTINCT FROM v.before -> 'analysis' -> key
+                SELECT key FROM jsonb_each(v.plan -> 'analysis') WHERE nullif(nullif(value, '[]'), '{}') IS DISTINCT FROM nullif(nullif(v.before -> 'analysis' -> key, '[]'), '{}')
                 UNION ALL SELECT 'matching_design' WHERE v.plan -> 'design' IS DISTINCT FROM v.before -> 'design') k (key))) ORDER BY v.plan_version), '[]')
         FROM (SELECT *, lag(c.plan) OVER (ORDER BY c.plan_version) AS before FROM jdl.analysis_plan c WHERE c.request_id = r.request_id AND c.plan_version <= a.plan_version) v
         WHERE v.plan_version > 1),
