@@ -85,6 +85,7 @@ fn every_attack_is_refused_or_sees_nothing() {
     }
     let cases = include_str!("../../data/attacks/cases.txt");
     let (mut tried, mut fallen) = (0, Vec::new());
+    let pgaudit: bool = one(&mut lab.admin(), "SELECT current_setting('shared_preload_libraries') ~ 'pgaudit'");
     for case in cases.split("\n## ").skip(1) {
         let (head, body) = case.split_once('\n').unwrap();
         let parts: Vec<&str> = head.split(" | ").collect();
@@ -92,6 +93,10 @@ fn every_attack_is_refused_or_sees_nothing() {
         let (id, person, must, what) =
             (parts[0], parts[1], parts[2..parts.len() - 1].join(" | "), parts[parts.len() - 1]);
         let must = must.trim_end();
+        if what.starts_with("pgaudit") && !pgaudit {
+            println!("attacks: {id} is left out: this server has no pgaudit");
+            continue;
+        }
         let lines = |mark: &str| -> String {
             body.lines().filter_map(|line| line.strip_prefix(mark)).collect::<Vec<_>>().join("\n")
         };
