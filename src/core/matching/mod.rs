@@ -46,6 +46,7 @@ pub use frame::{Cell, Column, Frame, FrameBuilder, Kind, MAX_LEVELS};
 pub use index_event::{
     Disposal, IndexEvent, NEVER, OffenceKind, PersonRecord, ProvenOffence, QUESTIONS, Sentence, Statement, index_events,
 };
+pub(crate) use linear::Cholesky;
 pub use options::{
     CaliperWidths, Discard, Estimand, Kernel, Link, MatchOptions, MatchOrder, Method, OnSeparation, OneOrEach, Smallest,
 };
