@@ -11,7 +11,7 @@ use jdl_core::linkage::{
 
 #[path = "linkage_judge.rs"]
 mod judge;
-use judge::Quality;
+use judge::{Quality, print_calibration};
 
 struct Row {
     person: i64,
@@ -118,6 +118,7 @@ fn febrl4_as_an_open_world_is_linked_as_well_as_by_splink() {
         let outcome = link(&input, model, &LinkOptions::default(), &|| {}).unwrap();
         let quality = Quality::new(&truth, &outcome);
         quality.print(name, &outcome);
+        print_calibration(&truth, &outcome);
         println!("{:?}", outcome.summary.reasons);
         assert!(quality.precision() >= 0.999);
         assert!(quality.best_f1 >= 0.989, "F1 {}", quality.best_f1);

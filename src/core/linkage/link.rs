@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cohort::{SharedIdentifiers, content_order, duplicate_submissions, repeated_submissions};
 use super::comparison::{Comparison, Evidence, Prepared, compare, levels};
-use super::decision::{Circumstances, Thresholds};
-use super::em::{TrainingOptions, TrainingRecord, estimate};
+use super::decision::{Circumstances, Reason, Thresholds};
+use super::em::{TrainingOptions, TrainingRecord, estimate, fit};
 use super::frequency::TermFrequencies;
 use super::model::{Model, PairWeight, Weights};
 use super::outcome::{LinkOutcome, LinkRecord, summarise};
@@ -42,15 +42,21 @@ impl LinkInput<'_> {
 }
 
 /// Settings of a linkage.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkOptions {
     /// When a link is sure enough.
     pub thresholds: Thresholds,
     /// An approver's decisions, which stand above the evidence.
     pub overrides: Vec<Override>,
-    /// Re-estimate the model from this very cohort before deciding (the given model is then the prior).
+    /// Re-estimate the model from this very cohort before deciding, the given model being the prior; `None`: decide with the model as it is.
     pub training: Option<TrainingOptions>,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self { thresholds: Thresholds::default(), overrides: Vec::new(), training: Some(TrainingOptions::one_cohort()) }
+    }
 }
 
 /// Candidates whose odds are so much smaller than one that they cannot matter are dropped before the competition.
@@ -87,18 +93,26 @@ pub fn link(
     let repeated = repeated_submissions(submissions, &order);
     let forced =
         Forced::new(&options.overrides, submissions.len())?.spread(repeated.iter().map(|group| &order[group.clone()]));
-    let mut scored = score_all(input, &order, &weights, &forced, heartbeat);
+    let mut scored = compare_all(input, &order, &weights, heartbeat);
     heartbeat();
 
-    let (model, training) = match &options.training {
-        Some(training) if scored.iter().any(|list| !list.is_empty()) => {
-            let (trained, record) = train_on(&scored, frequencies.persons, model, training, heartbeat)?;
-            weights = trained.check()?;
-            scored.par_iter_mut().flatten().for_each(|pair| pair.weigh(&weights, frequencies.persons));
-            (trained, Some(record))
-        }
-        _ => (model.clone(), None),
-    };
+    // What is learned from the cohort is learned before anything forced is looked at: a forced link or non-link decides on its own
+    // records and moves no other.
+    let (mut model, mut training) = (model.clone(), None);
+    if let Some(options) = options.training.as_ref().filter(|_| scored.iter().any(|list| !list.is_empty())) {
+        let (trained, record) = fit(&evidence(&scored), frequencies.persons, &model, options, heartbeat)?;
+        weights = trained.check()?;
+        (model, training) = (trained, Some(record));
+    }
+    let forced_away: Vec<Option<Reason>> = scored
+        .par_iter_mut()
+        .zip(&order)
+        .map(|(list, &s)| {
+            let why = forced.settle(s, list, |pair| register[pair.person as usize].person_id);
+            list.iter_mut().for_each(|pair| pair.weigh(&weights, frequencies.persons));
+            why
+        })
+        .collect();
 
     let best_odds: Vec<f64> = scored
         .iter()
@@ -129,7 +143,7 @@ pub fn link(
             let circumstances = Circumstances {
                 dob_placeholder: submissions[s].dob_placeholder,
                 shares_identifier: shared.contains(&submissions[s]),
-                candidate_excluded: forced.any_exclusion(s),
+                forced_away: forced_away[at],
             };
             LinkRecord::decide(&scored[at], &posteriors[at], register, circumstances, &options.thresholds, prior)
         };
@@ -194,39 +208,26 @@ pub fn train(
     let weights = model.check()?;
     input.check()?;
     let order = content_order(input.submissions);
-    let scored = score_all(input, &order, &weights, &Forced::default(), heartbeat);
-    train_on(&scored, input.frequencies.persons, model, options, heartbeat)
+    let scored = compare_all(input, &order, &weights, heartbeat);
+    estimate(&evidence(&scored), input.frequencies.persons, model, options, heartbeat)
 }
 
-fn train_on(
-    scored: &[Vec<Scored>],
-    persons: u64,
-    model: &Model,
-    options: &TrainingOptions,
-    heartbeat: Heartbeat<'_>,
-) -> Result<(Model, TrainingRecord)> {
-    let evidence: Vec<Vec<Evidence>> =
-        scored.iter().map(|list| list.iter().map(|pair| pair.evidence).collect()).collect();
-    estimate(&evidence, persons, model, options, heartbeat)
+fn evidence(scored: &[Vec<Scored>]) -> Vec<Vec<Evidence>> {
+    scored.iter().map(|list| list.iter().map(|pair| pair.evidence).collect()).collect()
 }
 
-/// Every pair worth keeping, by submission in `order`, within a submission by person.
-fn score_all(
+/// Every pair worth keeping, not weighed yet, by submission in `order`, within a submission by person.
+fn compare_all(
     input: &LinkInput<'_>,
     order: &[usize],
     weights: &Weights,
-    forced: &Forced,
     heartbeat: Heartbeat<'_>,
 ) -> Vec<Vec<Scored>> {
     let LinkInput { submissions, register, candidates, frequencies } = *input;
     let of_one = |&s: &usize| -> Vec<Scored> {
-        if forced.links.contains_key(&s) {
-            return Vec::new();
-        }
         let prepared = Prepared::new(&submissions[s], frequencies);
         let mut list: Vec<Scored> = candidates[s]
             .iter()
-            .filter(|&&person| !forced.excludes(s, &register[person as usize]))
             .filter_map(|&person| Scored::new(&prepared, person, register, weights))
             .collect();
         list.sort_by_key(|pair| register[pair.person as usize].person_id);
@@ -242,12 +243,10 @@ fn score_all(
 }
 
 impl Scored {
-    /// A pair, unless it is negligible; one that agrees on an identifier is kept for the conflict check.
+    /// A pair, not weighed yet, unless it is negligible; one that agrees on an identifier is kept for the conflict check.
     fn new(prepared: &Prepared<'_>, person: u32, register: &[RegisterPerson<'_>], weights: &Weights) -> Option<Self> {
         let evidence = Self::evidence(prepared, &register[person as usize], weights)?;
-        let mut pair = Self { person, evidence, weight: PairWeight::NONE, odds: 0.0 };
-        pair.weigh(weights, prepared.frequencies.persons);
-        Some(pair)
+        Some(Self { person, evidence, weight: PairWeight::NONE, odds: 0.0 })
     }
 
     /// The evidence of a pair, unless it is negligible.

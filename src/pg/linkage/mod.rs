@@ -1,11 +1,13 @@
 //! Linkage: which person of the register is each submission? Training of the model, and why a link got its weight.
 
-mod index;
+mod build;
+mod search;
+mod shelf;
 
 use jdl_core::identity::record::SubmittedRecord;
 use jdl_core::linkage::{
     BlockPolicy, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission,
-    SubmittedPerson, TermFrequencies, TrainingOptions, compare_pair, link, train, waterfall,
+    SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, link, train, waterfall,
 };
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -36,7 +38,7 @@ impl Default for Options {
             suspect_probability: thresholds.suspect,
             max_block_size: BlockPolicy::default().max_block,
             model: Model::default(),
-            train: false,
+            train: true,
             overrides: Vec::new(),
         }
     }
@@ -65,8 +67,14 @@ impl Options {
         if options.0.get("max_block_size").is_some_and(|value| !matches!(value.as_u64(), Some(1..=100_000))) {
             return Err(invalid("max_block_size", "must be a whole number between 1 and 100000"));
         }
-        serde_json::from_value(options.0)
-            .map_err(|_| invalid("model", "is not a linkage model of this version; train it again"))
+        let options: Self = serde_json::from_value(options.0)
+            .map_err(|_| invalid("model", "is not a linkage model of this version; train it again"))?;
+        options.thresholds().check().map_err(report)?;
+        Ok(options)
+    }
+
+    fn thresholds(&self) -> Thresholds {
+        Thresholds { link: self.link_probability, suspect: self.suspect_probability, ..Thresholds::default() }
     }
 
     fn policy(&self) -> BlockPolicy {
@@ -87,7 +95,7 @@ struct Cohort {
 impl Cohort {
     fn read(request_id: i64) -> Result<Self, ErrorReport> {
         let (record_numbers, texts) = submissions(request_id)?;
-        let (institutions, pivot) = (index::institutions()?, pnc_pivot()?);
+        let (institutions, pivot) = (build::institutions()?, pnc_pivot()?);
         let people = texts
             .par_iter()
             .map(|text| StandardSubmission::new(&SubmittedRecord::read(text, pivot), &institutions))
@@ -103,15 +111,15 @@ impl Cohort {
 /// The candidates that can matter to some submissions, and the register's counts of their values.
 struct Candidates {
     frequencies: TermFrequencies,
-    screened: index::Screened,
+    screened: search::Screened,
 }
 
 impl Candidates {
     fn find(submitted: &[SubmittedPerson<'_>], model: &Model, policy: BlockPolicy) -> Result<Self, ErrorReport> {
-        let frequencies = index::term_frequencies(submitted)?;
-        let pairs = index::candidates(submitted, policy)?;
+        let frequencies = search::term_frequencies(submitted)?;
+        let pairs = search::candidates(submitted, policy)?;
         let screen = Screen::new(submitted, &frequencies, model).map_err(report)?;
-        let screened = index::screened_records(&pairs, |submission, person| screen.keeps(submission, person))?;
+        let screened = search::screened_records(&pairs, |submission, person| screen.keeps(submission, person))?;
         Ok(Self { frequencies, screened })
     }
 
@@ -133,6 +141,12 @@ fn default_model() -> Result<JsonB, ErrorReport> {
     to_json(&Model::default())
 }
 
+/// Refuses options that `_jdl_link` would refuse, before anything is done.
+#[pg_extern(name = "_jdl_check_link_options")]
+fn check_options(options: JsonB) -> Result<(), ErrorReport> {
+    Options::read(options).map(|_| ())
+}
+
 fn to_json(value: &impl serde::Serialize) -> Result<JsonB, ErrorReport> {
     serde_json::to_value(value).map(JsonB).map_err(|_| missing("a result of linkage"))
 }
@@ -143,10 +157,8 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     let options = Options::read(options)?;
     let cohort = Cohort::read(request_id)?;
     let submitted = cohort.submitted();
-    let mut link_options = LinkOptions::default();
-    link_options.thresholds.link = options.link_probability;
-    link_options.thresholds.suspect = options.suspect_probability;
-    link_options.training = options.train.then(TrainingOptions::default);
+    let training = options.train.then(TrainingOptions::one_cohort);
+    let mut link_options = LinkOptions { thresholds: options.thresholds(), overrides: Vec::new(), training };
     for forced in &options.overrides {
         let submission = cohort
             .record_numbers
@@ -214,8 +226,8 @@ fn explain_link(
         .binary_search(&record_no)
         .map_err(|_| invalid("record_no", "is not a record of this request"))?;
     let submitted = [cohort.people[at].record()];
-    let frequencies = index::term_frequencies(&submitted)?;
-    let screened = index::screened_records(&[(person_id, 0)], |_, _| true)?;
+    let frequencies = search::term_frequencies(&submitted)?;
+    let screened = search::screened_records(&[(person_id, 0)], |_, _| true)?;
     let kept = screened.records.first().ok_or_else(|| missing("the register's record of that person"))?;
     let person = RegisterPerson::from_bytes(&kept.record).map_err(report)?;
     let evidence = compare_pair(&submitted[0], &person, &model, &frequencies).map_err(report)?;
