@@ -6,7 +6,7 @@ use jdl_core::calendar::Day;
 use jdl_core::identity::pnc;
 use jdl_core::linkage::{
     Alias, BlockIndex, BlockPolicy, COMPARISONS, Comparison, Evidence, Force, Gender, LinkInput, LinkOptions,
-    LinkOutcome, MISSING, Model, Name, Override, PersonName, PncId, Postcode, Reason, RegisterPerson, Relative,
+    LinkOutcome, LinkRecord, MISSING, Model, Name, Override, PersonName, PncId, Postcode, Reason, RegisterPerson, Relative,
     Sentence, Status, SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, estimate, link,
     train, waterfall,
 };
@@ -404,10 +404,42 @@ fn training_within_a_linkage_is_training_and_then_linking() {
     let at_once = link(&input, &Model::default(), &options, &|| {}).unwrap();
     let (trained, record) = train(&input, &Model::default(), &TrainingOptions::default(), &|| {}).unwrap();
     assert_eq!((&at_once.model, at_once.training.as_ref()), (&trained, Some(&record)));
-    let then = link(&input, &trained, &LinkOptions::default(), &|| {}).unwrap();
+    let as_it_is = LinkOptions { training: None, ..LinkOptions::default() };
+    let then = link(&input, &trained, &as_it_is, &|| {}).unwrap();
     let agree = at_once.records.iter().zip(&then.records).filter(|(a, b)| a.status == b.status).count();
     // A candidate on the edge of being negligible may be kept by one model and not by the other.
     assert!(agree >= 499, "{agree}");
+}
+
+#[test]
+fn what_is_forced_moves_no_other_record() {
+    let world = World::new(3_000, 500, 8);
+    let (register, submissions) = (world.register_records(), world.submissions());
+    let index = BlockIndex::new(&register);
+    let candidates: Vec<Vec<u32>> =
+        submissions.iter().map(|submission| index.candidates(submission, &BlockPolicy::default())).collect();
+    let frequencies = TermFrequencies::from_register(&register);
+    let run = |overrides: Vec<Override>| {
+        let options = LinkOptions { overrides, ..LinkOptions::default() };
+        link_all(&submissions, &register, &candidates, &Model::default(), &frequencies, &options).unwrap()
+    };
+    let before = run(vec![]);
+    let linked = |record: &&LinkRecord| record.status == Status::Linked;
+    let nobody = before.records.iter().position(|r| r.reason == Some(Reason::NoCandidate)).unwrap();
+    for submission in (0..submissions.len()).filter(|&s| linked(&&before.records[s])).step_by(50) {
+        let person_id = before.records[submission].person_id.unwrap();
+        let decide = |submission, force| Override { submission, person_id, force };
+        // Nobody else has a claim on the person.
+        let at = register.iter().position(|person| person.person_id == person_id).unwrap() as u32;
+        let rivals = (0..submissions.len()).filter(|&s| candidates[s].contains(&at)).count();
+        for overrides in [vec![decide(submission, Force::NonLink)], vec![decide(nobody, Force::Link)]] {
+            let after = run(overrides);
+            assert_eq!(after.model, before.model);
+            for s in (0..submissions.len()).filter(|&s| rivals == 1 && s != submission && s != nobody) {
+                assert_eq!(after.records[s], before.records[s]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn febrl4_as_an_open_world_is_linked_as_well_as_by_splink() {
     let (trained, record) = train(&input, &shipped, &options, &|| {}).unwrap();
     println!("{record:?} {:?}", trained.relatives);
     // Best F1 and recall before the first false link are Splink's, trained on this cohort: 0.989 and 0.966.
-    for (name, model, recall_at_0) in [("shipped", &shipped, 0.93), ("trained", &trained, 0.966)] {
+    for (name, model) in [("shipped", &shipped), ("trained", &trained)] {
         let outcome = link(&input, model, &LinkOptions::default(), &|| {}).unwrap();
         let quality = Quality::new(&truth, &outcome);
         quality.print(name, &outcome);
@@ -122,6 +122,6 @@ fn febrl4_as_an_open_world_is_linked_as_well_as_by_splink() {
         println!("{:?}", outcome.summary.reasons);
         assert!(quality.precision() >= 0.999);
         assert!(quality.best_f1 >= 0.989, "F1 {}", quality.best_f1);
-        assert!(quality.recall_at_0 >= recall_at_0, "recall at no false link {}", quality.recall_at_0);
+        assert!(quality.recall_at_0 >= 0.966, "recall at no false link {}", quality.recall_at_0);
     }
 }

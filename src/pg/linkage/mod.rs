@@ -4,9 +4,10 @@ mod build;
 mod search;
 mod shelf;
 
-use jdl_core::identity::record::SubmittedRecord;
+use jdl_core::calendar::Day;
+use jdl_core::identity::record::{Severity, SubmittedRecord, SubmittedText, validate_read};
 use jdl_core::linkage::{
-    BlockPolicy, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission,
+    BlockPolicy, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission, Status,
     SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, link, train, waterfall,
 };
 use pgrx::JsonB;
@@ -16,7 +17,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::error::{invalid, missing, report, spi};
-use super::read::{heartbeat, pnc_pivot, submissions};
+use super::read::{day, heartbeat, pnc_pivot, submissions};
 
 /// What `jdl_link` and `jdl_train_linkage` can be told. The workflow's functions fill in the settings.
 #[derive(Deserialize)]
@@ -86,9 +87,11 @@ impl Options {
     }
 }
 
-/// The submissions of a request, standardised.
+/// The submissions of a request, as they were read and standardised.
 struct Cohort {
     record_numbers: Vec<i32>,
+    texts: Vec<SubmittedText>,
+    records: Vec<SubmittedRecord>,
     people: Vec<StandardSubmission>,
 }
 
@@ -96,11 +99,24 @@ impl Cohort {
     fn read(request_id: i64) -> Result<Self, ErrorReport> {
         let (record_numbers, texts) = submissions(request_id)?;
         let (institutions, pivot) = (build::institutions()?, pnc_pivot()?);
-        let people = texts
-            .par_iter()
-            .map(|text| StandardSubmission::new(&SubmittedRecord::read(text, pivot), &institutions))
+        let records: Vec<SubmittedRecord> =
+            texts.par_iter().map(|text| SubmittedRecord::read(text, pivot)).collect();
+        let people = records.par_iter().map(|record| StandardSubmission::new(record, &institutions)).collect();
+        Ok(Self { record_numbers, texts, records, people })
+    }
+
+    /// How many records are of use: without an error, or found in spite of it.
+    fn valid(&self, outcome: &LinkOutcome, today: Day) -> usize {
+        let findings = validate_read(&self.record_numbers, &self.texts, &self.records, today);
+        let mut faulty: Vec<usize> = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .filter_map(|finding| self.record_numbers.binary_search(&finding.record_no?).ok())
+            .filter(|&at| outcome.records[at].status == Status::Unlinked)
             .collect();
-        Ok(Self { record_numbers, people })
+        faulty.sort_unstable();
+        faulty.dedup();
+        self.people.len() - faulty.len()
     }
 
     fn submitted(&self) -> Vec<SubmittedPerson<'_>> {
@@ -151,9 +167,9 @@ fn to_json(value: &impl serde::Serialize) -> Result<JsonB, ErrorReport> {
     serde_json::to_value(value).map(JsonB).map_err(|_| missing("a result of linkage"))
 }
 
-/// Links the submissions of a request and returns the counts.
+/// Links the submissions of a request and returns the counts; `today` decides what lies in the future.
 #[pg_extern(name = "_jdl_link")]
-fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
+fn link_request(request_id: i64, options: JsonB, today: Date) -> Result<JsonB, ErrorReport> {
     let options = Options::read(options)?;
     let cohort = Cohort::read(request_id)?;
     let submitted = cohort.submitted();
@@ -179,6 +195,7 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     write_links(request_id, &cohort.record_numbers, &outcome)?;
     let mut summary = to_json(&outcome.summary)?;
     summary.0["candidates"] = found.screened.read.into();
+    summary.0["valid"] = cohort.valid(&outcome, day(today)).into();
     if let Some(training) = &outcome.training {
         summary.0["training"] = to_json(training)?.0;
         summary.0["model"] = to_json(&outcome.model)?.0;

@@ -328,8 +328,25 @@ fn an_index_kept_up_to_date_is_the_index_built_anew() {
             };
             admin.batch_execute(&change).unwrap();
         }
+        // A postcode becomes an institution, for those too who have held it long, and is one no longer; a person has the smallest of ids.
+        for change in match round {
+            1 => vec!["UPDATE jdl_restricted.person SET postcode = 'LS1 4DY' WHERE person_id BETWEEN 100 AND 150"],
+            2 => vec![
+                "UPDATE jdl_restricted.person SET postcode = 'LS1 4DY' WHERE person_id BETWEEN 200 AND 300",
+                "INSERT INTO jdl_restricted.person (person_id, forename, surname) VALUES (-9223372036854775808, 'Ann', 'Lee')",
+            ],
+            4 => vec!["UPDATE jdl_restricted.person SET postcode = 'LS2 7EW' WHERE person_id BETWEEN 110 AND 310"],
+            _ => vec![],
+        } {
+            admin.batch_execute(change).unwrap();
+        }
         let row = dan.query_one("SELECT * FROM jdl_register_refresh()", &[]).unwrap();
         assert!(!row.get::<_, bool>("rebuilt"));
+        let hostels: Vec<String> = one(
+            &mut admin,
+            "SELECT coalesce(array_agg(postcode::text), '{}') FROM jdl_restricted.institution_postcode WHERE postcode IN ('LS1 4DY', 'LS2 7EW')",
+        );
+        assert_eq!(hostels.len(), usize::from(round >= 2), "{hostels:?}");
         let counted: (i64, i64, i64) = (row.get("persons"), row.get("sentences"), row.get("offences"));
         let kept = index_digest(&lab);
         let there = admin
