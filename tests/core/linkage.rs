@@ -26,7 +26,7 @@ fn link_all(
     frequencies: &TermFrequencies,
     options: &LinkOptions,
 ) -> jdl_core::Result<LinkOutcome> {
-    link(&LinkInput { submissions, register, candidates, frequencies }, model, options, &|| {})
+    link(&LinkInput { submissions, register, candidates, evidence: None, frequencies }, model, options, &|| {})
 }
 
 fn name<'a>(forename: &'a str, surname: &'a str) -> PersonName<'a> {
@@ -364,6 +364,7 @@ fn order_of_rows_and_number_of_threads_change_nothing() {
             submissions: &shuffled,
             register: &register,
             candidates: &candidates,
+            evidence: None,
             frequencies: &frequencies,
         };
         link(&input, &model, &options, &|| beats.set(beats.get() + 1)).unwrap();
@@ -397,6 +398,7 @@ fn training_within_a_linkage_is_training_and_then_linking() {
         submissions: &submissions,
         register: &register,
         candidates: &candidates,
+        evidence: None,
         frequencies: &frequencies,
     };
     let training = Some(TrainingOptions::default());

@@ -107,6 +107,7 @@ fn febrl4_as_an_open_world_is_linked_as_well_as_by_splink() {
         submissions: &submissions,
         register: &register,
         candidates: &candidates,
+        evidence: None,
         frequencies: &frequencies,
     };
     let shipped = Model::default();

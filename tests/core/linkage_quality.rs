@@ -88,6 +88,7 @@ fn a_cohort_full_of_traps_is_linked_precisely_and_nearly_completely() {
         submissions: &submissions,
         register: &register,
         candidates: &candidates,
+        evidence: None,
         frequencies: &frequencies,
     };
     let shipped = Model::default();

@@ -146,6 +146,7 @@ fn a_made_up_cohort_finds_its_people_in_a_made_up_register() {
         submissions: &submissions,
         register: &register,
         candidates: &candidates,
+        evidence: None,
         frequencies: &frequencies,
     };
     for (name, training) in [("as shipped", None), ("fitted to the cohort", Some(TrainingOptions::one_cohort()))] {

@@ -25,6 +25,8 @@ pub struct LinkInput<'a> {
     pub register: &'a [RegisterPerson<'a>],
     /// For each submission its candidates, by position in `register`.
     pub candidates: &'a [Vec<u32>],
+    /// What [`Screen::evidence`] found of each candidate, in the same shape, so that no pair is compared twice; `None`: compare them.
+    pub evidence: Option<&'a [Vec<Evidence>]>,
     /// Counts of the whole register's values.
     pub frequencies: &'a TermFrequencies,
 }
@@ -33,6 +35,13 @@ impl LinkInput<'_> {
     fn check(&self) -> Result<()> {
         if self.candidates.len() != self.submissions.len() {
             return Err(Error::invalid("candidates", "must have one list a submission"));
+        }
+        let shape = |evidence: &[Vec<Evidence>]| {
+            evidence.len() == self.candidates.len()
+                && evidence.iter().zip(self.candidates).all(|(found, list)| found.len() == list.len())
+        };
+        if !self.evidence.is_none_or(shape) {
+            return Err(Error::invalid("evidence", "must be in the shape of the candidates"));
         }
         if self.candidates.iter().flatten().any(|&person| person as usize >= self.register.len()) {
             return Err(Error::invalid("candidates", "must be positions in the register"));
@@ -176,9 +185,9 @@ impl<'a> Screen<'a> {
         Ok(Self { prepared, weights: model.check()? })
     }
 
-    /// Can `person` matter to the submission at this position?
-    pub fn keeps(&self, submission: usize, person: &RegisterPerson<'_>) -> bool {
-        Scored::evidence(&self.prepared[submission], person, &self.weights).is_some()
+    /// The evidence of the submission at this position and a person, if the person can matter to it.
+    pub fn evidence(&self, submission: usize, person: &RegisterPerson<'_>) -> Option<Evidence> {
+        Scored::evidence(&self.prepared[submission], person, &self.weights)
     }
 }
 
@@ -223,13 +232,19 @@ fn compare_all(
     weights: &Weights,
     heartbeat: Heartbeat<'_>,
 ) -> Vec<Vec<Scored>> {
-    let LinkInput { submissions, register, candidates, frequencies } = *input;
+    let LinkInput { submissions, register, candidates, evidence, frequencies } = *input;
     let of_one = |&s: &usize| -> Vec<Scored> {
-        let prepared = Prepared::new(&submissions[s], frequencies);
-        let mut list: Vec<Scored> = candidates[s]
-            .iter()
-            .filter_map(|&person| Scored::new(&prepared, person, register, weights))
-            .collect();
+        let scored = |(person, evidence)| Scored { person, evidence, weight: PairWeight::NONE, odds: 0.0 };
+        let mut list: Vec<Scored> = match evidence {
+            Some(found) => candidates[s].iter().copied().zip(found[s].iter().copied()).map(scored).collect(),
+            None => {
+                let prepared = Prepared::new(&submissions[s], frequencies);
+                let found = |&person: &u32| {
+                    Some((person, Scored::evidence(&prepared, &register[person as usize], weights)?))
+                };
+                candidates[s].iter().filter_map(found).map(scored).collect()
+            }
+        };
         list.sort_by_key(|pair| register[pair.person as usize].person_id);
         list.dedup_by_key(|pair| pair.person);
         list
@@ -243,13 +258,7 @@ fn compare_all(
 }
 
 impl Scored {
-    /// A pair, not weighed yet, unless it is negligible; one that agrees on an identifier is kept for the conflict check.
-    fn new(prepared: &Prepared<'_>, person: u32, register: &[RegisterPerson<'_>], weights: &Weights) -> Option<Self> {
-        let evidence = Self::evidence(prepared, &register[person as usize], weights)?;
-        Some(Self { person, evidence, weight: PairWeight::NONE, odds: 0.0 })
-    }
-
-    /// The evidence of a pair, unless it is negligible.
+    /// The evidence of a pair, unless it is negligible; one that agrees on an identifier is kept for the conflict check.
     fn evidence(prepared: &Prepared<'_>, person: &RegisterPerson<'_>, weights: &Weights) -> Option<Evidence> {
         let evidence = compare(prepared, person, weights);
         let holds_identifier = evidence.level(Comparison::PncId) == levels::ID_EXACT

@@ -36,9 +36,12 @@ impl<'a> Name<'a> {
 
     /// May two forenames stand for one another?
     pub(crate) fn shares_nickname_group(&self, other: &Self) -> bool {
-        match (self.nickname_group, other.nickname_group) {
-            (Some(a), Some(b)) => a == b || self.nickname_groups().any(|a| other.nickname_groups().any(|b| a == b)),
-            _ => false,
+        let (Some(own), Some(others)) = (self.nickname_group, other.nickname_group) else { return false };
+        own == others || {
+            // Looking a name up is the dear part: once each.
+            let (listed, others_listed) = (nickname::groups(self.text), nickname::groups(other.text));
+            listed.contains(&others)
+                || others_listed.iter().any(|group| *group == own || listed.contains(group))
         }
     }
 }

@@ -7,7 +7,7 @@ mod shelf;
 use jdl_core::calendar::Day;
 use jdl_core::identity::record::{Severity, SubmittedRecord, SubmittedText, validate_read};
 use jdl_core::linkage::{
-    BlockPolicy, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission, Status,
+    BlockPolicy, Evidence, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission, Status,
     SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, link, train, waterfall,
 };
 use pgrx::JsonB;
@@ -135,20 +135,43 @@ impl Candidates {
         let frequencies = search::term_frequencies(submitted)?;
         let pairs = search::candidates(submitted, policy)?;
         let screen = Screen::new(submitted, &frequencies, model).map_err(report)?;
-        let screened = search::screened_records(&pairs, |submission, person| screen.keeps(submission, person))?;
+        let screened = search::screened_records(&pairs, |submission, person| screen.evidence(submission, person))?;
         Ok(Self { frequencies, screened })
     }
 
-    /// The register persons, and for each of so many submissions its candidates as positions in them.
-    fn register(&self, submissions: usize) -> Result<(Vec<RegisterPerson<'_>>, Vec<Vec<u32>>), ErrorReport> {
-        let mut candidates = vec![Vec::new(); submissions];
-        let mut register = Vec::with_capacity(self.screened.records.len());
+    /// The register persons, and for each of so many submissions its candidates among them.
+    fn register(&self, submissions: usize) -> Result<Register<'_>, ErrorReport> {
+        let persons = self.screened.records.iter().map(|kept| RegisterPerson::from_bytes(&kept.record));
+        let mut register = Register {
+            persons: persons.collect::<jdl_core::Result<_>>().map_err(report)?,
+            candidates: vec![Vec::new(); submissions],
+            evidence: vec![Vec::new(); submissions],
+        };
         for (at, kept) in self.screened.records.iter().enumerate() {
-            register.push(RegisterPerson::from_bytes(&kept.record).map_err(report)?);
-            kept.submissions.iter().for_each(|&s| candidates[s as usize].push(at as u32));
+            for &(s, evidence) in &kept.submissions {
+                register.candidates[s as usize].push(at as u32);
+                register.evidence[s as usize].push(evidence);
+            }
         }
-        Ok((register, candidates))
+        Ok(register)
     }
+
+    fn input<'a>(&'a self, submissions: &'a [SubmittedPerson<'a>], register: &'a Register<'a>) -> LinkInput<'a> {
+        LinkInput {
+            submissions,
+            register: &register.persons,
+            candidates: &register.candidates,
+            evidence: Some(&register.evidence),
+            frequencies: &self.frequencies,
+        }
+    }
+}
+
+/// The persons that came up as candidates, and for each submission which of them (by position), with the evidence.
+struct Register<'a> {
+    persons: Vec<RegisterPerson<'a>>,
+    candidates: Vec<Vec<u32>>,
+    evidence: Vec<Vec<Evidence>>,
 }
 
 /// The shipped model.
@@ -184,13 +207,8 @@ fn link_request(request_id: i64, options: JsonB, today: Date) -> Result<JsonB, E
     }
 
     let found = Candidates::find(&submitted, &options.model, options.policy())?;
-    let (register, candidates) = found.register(submitted.len())?;
-    let input = LinkInput {
-        submissions: &submitted,
-        register: &register,
-        candidates: &candidates,
-        frequencies: &found.frequencies,
-    };
+    let register = found.register(submitted.len())?;
+    let input = found.input(&submitted, &register);
     let outcome = link(&input, &options.model, &link_options, &heartbeat).map_err(report)?;
     write_links(request_id, &cohort.record_numbers, &outcome)?;
     let mut summary = to_json(&outcome.summary)?;
@@ -213,13 +231,8 @@ fn train_linkage(request_ids: Vec<i64>, model: JsonB, training: JsonB) -> Result
     let cohorts = request_ids.into_iter().map(Cohort::read).collect::<Result<Vec<_>, _>>()?;
     let submitted: Vec<SubmittedPerson<'_>> = cohorts.iter().flat_map(Cohort::submitted).collect();
     let found = Candidates::find(&submitted, &model, BlockPolicy::default())?;
-    let (register, candidates) = found.register(submitted.len())?;
-    let input = LinkInput {
-        submissions: &submitted,
-        register: &register,
-        candidates: &candidates,
-        frequencies: &found.frequencies,
-    };
+    let register = found.register(submitted.len())?;
+    let input = found.input(&submitted, &register);
     let (model, record) = train(&input, &model, &training, &heartbeat).map_err(report)?;
     Ok(JsonB(serde_json::json!({ "model": to_json(&model)?.0, "training": to_json(&record)?.0 })))
 }
@@ -244,7 +257,7 @@ fn explain_link(
         .map_err(|_| invalid("record_no", "is not a record of this request"))?;
     let submitted = [cohort.people[at].record()];
     let frequencies = search::term_frequencies(&submitted)?;
-    let screened = search::screened_records(&[(person_id, 0)], |_, _| true)?;
+    let screened = search::screened_records(&[(person_id, 0)], |_, _| Some(Evidence::NONE))?;
     let kept = screened.records.first().ok_or_else(|| missing("the register's record of that person"))?;
     let person = RegisterPerson::from_bytes(&kept.record).map_err(report)?;
     let evidence = compare_pair(&submitted[0], &person, &model, &frequencies).map_err(report)?;

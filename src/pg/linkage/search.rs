@@ -1,7 +1,7 @@
 //! Candidate search: from submissions by way of blocks to the register's records, and the counts of their values.
 
 use jdl_core::linkage::{
-    BlockPolicy, Buckets, RegisterPerson, SubmittedPerson, TermFrequencies, bundle_of, read_bundle, submission_keys,
+    BlockPolicy, Buckets, Evidence, RegisterPerson, SubmittedPerson, TermFrequencies, bundle_of, read_bundle, submission_keys,
     submission_terms,
 };
 use pgrx::pg_sys::panic::ErrorReport;
@@ -75,11 +75,11 @@ fn read_blocks(buckets: Buckets, keys: &[u64], bound: usize) -> Result<Blocks, E
     Ok(blocks)
 }
 
-/// The stored records of the persons of these pairs (ascending) that `keep` says can matter, by person id, ascending, and
+/// The stored records of the persons of these pairs (ascending) for which there is `evidence` that can matter, by person id, ascending, and
 /// how many persons were looked at. Records are read in portions: what is kept at a time is bounded by the cohort, not by the register.
 pub fn screened_records(
     pairs: &[(i64, u32)],
-    keep: impl Fn(usize, &RegisterPerson<'_>) -> bool + Sync,
+    evidence: impl Fn(usize, &RegisterPerson<'_>) -> Option<Evidence> + Sync,
 ) -> Result<Screened, ErrorReport> {
     let mut numbers: Vec<i64> = pairs.iter().map(|pair| bundle_of(pair.0)).collect();
     numbers.dedup();
@@ -102,9 +102,8 @@ pub fn screened_records(
                             person = Some(RegisterPerson::from_bytes(bytes)?);
                             read += 1;
                         }
-                        if person.as_ref().is_some_and(|person| keep(s as usize, person)) {
-                            submissions.push(s);
-                        }
+                        let found = person.as_ref().and_then(|person| evidence(s as usize, person));
+                        submissions.extend(found.map(|evidence| (s, evidence)));
                     }
                     if !submissions.is_empty() {
                         here.push(Kept { person_id, record: bytes.to_vec(), submissions });
@@ -138,8 +137,8 @@ pub struct Kept {
     person_id: i64,
     /// The stored record.
     pub record: Vec<u8>,
-    /// The submissions that it can matter to, ascending.
-    pub submissions: Vec<u32>,
+    /// The submissions that it can matter to, ascending, and the evidence.
+    pub submissions: Vec<(u32, Evidence)>,
 }
 
 /// The register's counts of the values that these submissions hold.

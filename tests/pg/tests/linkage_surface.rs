@@ -216,8 +216,10 @@ fn a_trained_model_is_a_new_version_that_the_next_request_uses() {
         assert_eq!(refusal(&mut lab.connect(person), &format!("SELECT * FROM {call}")).0, state, "{person} {call}");
     }
     let next = lab.open("{}");
-    lab.load(next, &lab.made_up_list(120, 9)).unwrap();
     lab.assign("ann", next);
+    let early = format!(r#"SELECT * FROM jdl_link({next}, '{{"link_probability": 0.4}}')"#);
+    assert_eq!(refusal(&mut lab.connect("ann"), &early).0, "22023", "options are looked at before the records");
+    lab.load(next, &lab.made_up_list(120, 9)).unwrap();
     for (options, state) in [
         (r#"{"model_version": 77}"#, "22023"),
         (r#"{"model_version": "best"}"#, "22023"),
