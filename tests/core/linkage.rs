@@ -6,9 +6,9 @@ use jdl_core::calendar::Day;
 use jdl_core::identity::pnc;
 use jdl_core::linkage::{
     Alias, BlockIndex, BlockPolicy, COMPARISONS, Comparison, Evidence, Force, Gender, LinkInput, LinkOptions,
-    LinkOutcome, LinkRecord, MISSING, Model, Name, Override, PersonName, PncId, Postcode, Reason, RegisterPerson, Relative,
-    Sentence, Status, SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, estimate, link,
-    train, waterfall,
+    LinkOutcome, LinkRecord, MISSING, Model, Name, Override, PersonName, PncId, Postcode, Reason, RegisterPerson,
+    Relative, Sentence, Status, SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, estimate,
+    link, train, waterfall,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom as _;
@@ -547,7 +547,11 @@ fn em_recovers_known_parameters() {
     }
     // Nobody here has relatives, and training says so; the number of siblings it leaves as it is.
     let number = |kind| trained.relatives.iter().find(|(relative, _)| *relative == kind).unwrap().1;
-    assert!([Relative::Twin, Relative::Namesake, Relative::Double].map(number).iter().all(|n| *n < 0.01), "{:?}", trained.relatives);
+    assert!(
+        [Relative::Twin, Relative::Namesake, Relative::Double].map(number).iter().all(|n| *n < 0.01),
+        "{:?}",
+        trained.relatives
+    );
     assert_eq!(number(Relative::Sibling), Relative::Sibling.default_number());
     assert_eq!(record.submissions, 8_000);
     assert!(record.labelled_pairs > 1_000);

@@ -153,7 +153,13 @@ fn a_made_up_cohort_finds_its_people_in_a_made_up_register() {
         let options = LinkOptions { training, ..LinkOptions::default() };
         let outcome = link(&input, &Model::default(), &options, &|| {}).unwrap();
         print_by_tag(&rows, &outcome);
-        if setting("LINKAGE_WRONG", 0) > 0 { for (row, r) in rows.iter().zip(&outcome.records) { if r.match_probability.is_some_and(|p| (0.9..2.0).contains(&p)) && r.person_id != row.person_id { println!("{:.5} {:?} {:?}", r.match_probability.unwrap(), row.tags, r.reason); } } }
+        if setting("LINKAGE_WRONG", 0) > 0 {
+            for (row, r) in rows.iter().zip(&outcome.records) {
+                if r.match_probability.is_some_and(|p| (0.9..2.0).contains(&p)) && r.person_id != row.person_id {
+                    println!("{:.5} {:?} {:?}", r.match_probability.unwrap(), row.tags, r.reason);
+                }
+            }
+        }
         print_calibration(&truth, &outcome);
         println!("{:?} {:?}", outcome.training, outcome.model.relatives);
         let quality = Quality::new(&truth, &outcome);

@@ -6,6 +6,11 @@
 //! register a Beta prior of the same strength; so 60 people move the model little and 20,000 move it to where they are (maximum a
 //! posteriori EM: Dempster, Laird and Rubin 1977, section 3; Winkler 1988 for linkage).
 //!
+//! Relatives are the alternative to *same person* for somebody who is not in the register, so they are counted among the absent alone:
+//! a candidate counts as a relative with P(absent) times the share of that kind among its alternatives, and the sum is divided by the
+//! expected number of absent people (a Gamma prior updated by a Poisson count). Counted over all submissions, they would come out as
+//! rare as the absent are, and every posterior near the threshold too sure.
+//!
 //! Pairs that agree on a valid PNC id and are not contradicted by both name and date of birth are natural labels: they start the first round as certain.
 
 use serde::{Deserialize, Serialize};

@@ -239,9 +239,8 @@ fn compare_all(
             Some(found) => candidates[s].iter().copied().zip(found[s].iter().copied()).map(scored).collect(),
             None => {
                 let prepared = Prepared::new(&submissions[s], frequencies);
-                let found = |&person: &u32| {
-                    Some((person, Scored::evidence(&prepared, &register[person as usize], weights)?))
-                };
+                let found =
+                    |&person: &u32| Some((person, Scored::evidence(&prepared, &register[person as usize], weights)?));
                 candidates[s].iter().filter_map(found).map(scored).collect()
             }
         };

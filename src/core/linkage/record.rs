@@ -40,8 +40,7 @@ impl<'a> Name<'a> {
         own == others || {
             // Looking a name up is the dear part: once each.
             let (listed, others_listed) = (nickname::groups(self.text), nickname::groups(other.text));
-            listed.contains(&others)
-                || others_listed.iter().any(|group| *group == own || listed.contains(group))
+            listed.contains(&others) || others_listed.iter().any(|group| *group == own || listed.contains(group))
         }
     }
 }

@@ -385,4 +385,3 @@ fn select<'conn>(
     let restriction = if only.is_some() { "AND person_id = ANY ($2)" } else { "AND $2 IS NULL" };
     client.select(&query.replace("{only}", restriction), None, bounds)
 }
-

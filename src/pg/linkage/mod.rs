@@ -7,8 +7,9 @@ mod shelf;
 use jdl_core::calendar::Day;
 use jdl_core::identity::record::{Severity, SubmittedRecord, SubmittedText, validate_read};
 use jdl_core::linkage::{
-    BlockPolicy, Evidence, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission, Status,
-    SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, link, train, waterfall,
+    BlockPolicy, Evidence, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen,
+    StandardSubmission, Status, SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, link,
+    train, waterfall,
 };
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -99,8 +100,7 @@ impl Cohort {
     fn read(request_id: i64) -> Result<Self, ErrorReport> {
         let (record_numbers, texts) = submissions(request_id)?;
         let (institutions, pivot) = (build::institutions()?, pnc_pivot()?);
-        let records: Vec<SubmittedRecord> =
-            texts.par_iter().map(|text| SubmittedRecord::read(text, pivot)).collect();
+        let records: Vec<SubmittedRecord> = texts.par_iter().map(|text| SubmittedRecord::read(text, pivot)).collect();
         let people = records.par_iter().map(|record| StandardSubmission::new(record, &institutions)).collect();
         Ok(Self { record_numbers, texts, records, people })
     }

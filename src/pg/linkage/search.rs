@@ -1,8 +1,8 @@
 //! Candidate search: from submissions by way of blocks to the register's records, and the counts of their values.
 
 use jdl_core::linkage::{
-    BlockPolicy, Buckets, Evidence, RegisterPerson, SubmittedPerson, TermFrequencies, bundle_of, read_bundle, submission_keys,
-    submission_terms,
+    BlockPolicy, Buckets, Evidence, RegisterPerson, SubmittedPerson, TermFrequencies, bundle_of, read_bundle,
+    submission_keys, submission_terms,
 };
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

@@ -160,4 +160,3 @@ pub fn probe(
         Ok(())
     })
 }
-
