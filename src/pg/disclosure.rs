@@ -16,7 +16,9 @@ type Rows = (Vec<String>, Vec<(Vec<Option<String>>, Option<i64>)>);
 /// Reads a query of dimension columns and a last column that is a whole number.
 fn read_table(query: &str) -> Result<Rows, ErrorReport> {
     Spi::connect(|client| {
-        let table = client.select(query, None, &[]).map_err(spi)?;
+        // The query's own errors are raised as they are; what comes back is that it was none (COMMIT, COPY, ...).
+        let table =
+            client.select(query, None, &[]).map_err(|_| invalid("query", "must be one query that returns rows"))?;
         let columns = table.columns().unwrap_or(0);
         if columns < 2 {
             return Err(invalid("query", "must return dimension columns and then a count"));

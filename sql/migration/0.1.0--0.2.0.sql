@@ -1,0 +1,7 @@
+-- What jdl_migrate() changes in the tables of 0.1.0 beyond what the files of sql/schema do when they are run again.
+
+-- A DBA sets values of settings and renames none.
+REVOKE UPDATE ON jdl.setting FROM jdl_dba;
+
+ALTER TABLE jdl.setting ADD CONSTRAINT setting_days_run_forward
+    CHECK (setting NOT LIKE '%\_days' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric BETWEEN 1 AND 3660 ELSE false END);
