@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jdl_core::linkage::{
-    Bucket, Buckets, Institutions, RawPerson, RegisterPerson, StandardPerson, Term, bundle_of, read_bundle,
-    register_keys, register_terms, write_bundle,
+    Bucket, Buckets, Institutions, KEY_VERSION, RawPerson, RegisterPerson, StandardPerson, Term, bundle_of,
+    read_bundle, register_keys, register_terms, write_bundle,
 };
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -36,6 +36,12 @@ fn build_linkage_index(persons: Option<Vec<i64>>) -> Result<i64, ErrorReport> {
             Ok(replaced)
         }
     }
+}
+
+/// The version of the linkage index that this version of the extension builds and reads.
+#[pg_extern(immutable, parallel_safe, name = "_jdl_linkage_key_version")]
+fn key_version() -> i32 {
+    i32::from(KEY_VERSION)
 }
 
 fn rebuild() -> Result<i64, ErrorReport> {
