@@ -157,7 +157,7 @@ fn the_size_of_another_run_is_not_shown_where_it_gives_somebody_away() {
     assert_eq!((run.treatment_n, run.comparison_n), (None, Some(300)), "199 beside 200 is one person");
     let tests: Vec<&str> = result.tests_made.iter().map(|t| t.family.as_str()).collect();
     assert_eq!(tests.iter().filter(|family| **family == "declared family").count(), 12);
-    assert_eq!(tests.iter().filter(|family| **family == "sensitivity").count(), 3, "permutation, log-rank, the run");
+    assert_eq!(tests.iter().filter(|family| **family == "sensitivity").count(), 4, "permutation, log-rank, hazard, the run");
 }
 
 /// So many people of one group and sex, of whom so many re-offend.

@@ -396,12 +396,22 @@ pub fn sensitivity(result: &StoredResult) -> Table {
     table
 }
 
+/// Stands for [`main_method`] in the table of tests.
+pub(crate) const MAIN_METHOD: &str = "main";
+
+/// The method that several tests share, said once beside the table rather than in a dozen rows.
+pub(crate) fn main_method(result: &StoredResult) -> Option<&str> {
+    let first = result.tests_made.first()?.method.as_str();
+    (result.tests_made.iter().filter(|test| test.method == first).count() > 1).then_some(first)
+}
+
 /// Every test that was made.
 pub fn tests(result: &StoredResult) -> Table {
     let mut withheld = Withheld::default();
     let mut table =
         Table::new("tests", "Every test that was made", &["Test", "Family", "Method", "p", "p (Holm)", "p (BH)"]);
     table.words.extend([1, 2]);
+    let main = main_method(result);
     for test in &result.tests_made {
         let hidden = test.withheld.as_ref();
         let label = match &test.subgroup {
@@ -412,7 +422,7 @@ pub fn tests(result: &StoredResult) -> Table {
         table.rows.push(vec![
             label,
             test.family.clone(),
-            test.method.clone(),
+            if main == Some(&test.method) { MAIN_METHOD.to_owned() } else { test.method.clone() },
             p(result, test.p_value, hidden),
             p(result, test.p_holm, hidden),
             p(result, test.p_bh, hidden),
