@@ -223,9 +223,9 @@ pub fn analyse(
     let Curves { groups: [treatment_curve, comparison_curve], log_rank_p_value, hazard_ratio } =
         curves(&design, plan.confidence)?;
     let absent = [("log_rank_p_value", log_rank_p_value.err()), ("hazard_ratio", hazard_ratio.err())];
-    let absent = absent.into_iter().filter_map(|(field, reason)| {
-        reason.map(|reason| AbsentField { field: field.to_owned(), reason })
-    });
+    let absent = absent
+        .into_iter()
+        .filter_map(|(field, reason)| reason.map(|reason| AbsentField { field: field.to_owned(), reason }));
     Ok(Analysis {
         plan: plan.clone(),
         standard_errors,

@@ -50,7 +50,10 @@ impl<'a> CoxSample<'a> {
     ) -> Result<Self> {
         let lengths = [event.len(), weight.len(), cluster.len()];
         if lengths.into_iter().chain(covariates.iter().map(|c| c.len())).any(|n| n != time.len()) {
-            return Err(Error::invalid("people", "must have a time, an event, a weight, a cluster and every covariate"));
+            return Err(Error::invalid(
+                "people",
+                "must have a time, an event, a weight, a cluster and every covariate",
+            ));
         }
         if covariates.is_empty() || !covariates.iter().all(|c| c.iter().all(|x| x.is_finite())) {
             return Err(Error::invalid("covariates", "must be one or more, of finite numbers"));
@@ -137,7 +140,8 @@ pub fn cox_regression(sample: CoxSample<'_>, ties: Ties) -> Defined<CoxFit> {
     let mut beta = vec![0.0; p];
     let mut here = start;
     for _ in 0..MOST_ITERATIONS {
-        let factor = here.factor(p).map_err(|why| if score_test.is_none() { why } else { Absent::MonotoneLikelihood })?;
+        let factor =
+            here.factor(p).map_err(|why| if score_test.is_none() { why } else { Absent::MonotoneLikelihood })?;
         let step = factor.solve(&here.score);
         let decrement: f64 = step.iter().zip(&here.score).map(|(a, b)| a * b).sum();
         score_test.get_or_insert(decrement);
@@ -149,7 +153,8 @@ pub fn cox_regression(sample: CoxSample<'_>, ties: Ties) -> Defined<CoxFit> {
             let next = moved(part);
             if next.iter().all(|b| b.abs() <= LARGEST_EFFECT) {
                 let there = model.at(&next);
-                if there.log_likelihood >= here.log_likelihood - 1e-12 * here.log_likelihood.abs().max(1.0) {
+                let rounding = 1e-12 * here.log_likelihood.abs().max(model.event_weight);
+                if there.log_likelihood >= here.log_likelihood - rounding {
                     break (next, there);
                 }
             } else if part < 1e-3 {
@@ -288,12 +293,8 @@ impl Model {
                 continue;
             }
             let each = 1.0 / f64::from(events);
-            let mut here = EventTime {
-                time,
-                hazard: [0.0; 2],
-                hazard_mean: [vec![0.0; p], vec![0.0; p]],
-                mean: vec![0.0; p],
-            };
+            let mut here =
+                EventTime { time, hazard: [0.0; 2], hazard_mean: [vec![0.0; p], vec![0.0; p]], mean: vec![0.0; p] };
             for k in 0..events {
                 let gone = if self.ties == Ties::Efron { f64::from(k) * each } else { 0.0 };
                 let left = at_risk.of - gone * having.of;

@@ -166,7 +166,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
     let people_hidden = shown.groups.iter().any(|g| g.people.is_none());
     let hidden = |shown: bool| if shown { None } else { Some(WITHHELD.to_owned()) };
-    let balance = balance(findings, &rules, people_hidden);
+    let balance = balance(findings, &rules, treatment, people_hidden);
     let primary = measures.iter().find(|m| m.key == findings.request.plan.primary);
     let sensitivity = sensitivity(findings, primary);
     let profile = profile(findings, treatment);

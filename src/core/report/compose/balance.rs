@@ -1,11 +1,15 @@
 //! The balance table, with the rows hidden that would give small numbers of people away.
 
+use crate::disclosure::SafeGroup;
 use crate::matching;
 use crate::report::result::{Balance, BalanceRow, BalanceSummary, Light, Rules};
 
-use super::{Findings, WITHHELD};
+use super::{Findings, WITHHELD, sub_groups};
 
-pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, people_hidden: bool) -> Balance {
+/// Besides a rule of its own, over the numbers of both groups and of the pool, a level that the linked model does not show of
+/// the `treatment` group is hidden: what profile and table hide together is then at least what the model hides, so the
+/// one cannot be subtracted from the other.
+pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, treatment: &SafeGroup, people_hidden: bool) -> Balance {
     let people = [findings.analysis.treatment.people as f64, findings.analysis.comparison.people as f64];
     let named: Vec<(&matching::BalanceRow, String, Option<String>)> = findings
         .balance
@@ -22,8 +26,20 @@ pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, people_hidden: boo
             }
         })
         .collect();
-    // The mean of a level is a number of people: hide small ones, and with them so many that they cannot be subtracted.
-    let mut hidden = vec![people_hidden; named.len()];
+    // The mean of a level is a number of people.
+    let mut hidden: Vec<bool> = named
+        .iter()
+        .map(|(row, _, level)| {
+            let level = level.as_ref().map(|level| (&row.name[..row.name.len() - level.len()], level.as_str()));
+            let kept_back = level.is_some_and(|(covariate, level)| {
+                let safe = treatment.breakdown(sub_groups::dimension(covariate));
+                safe.is_some_and(|safe| {
+                    safe.count(level).is_none() && row.matched.unwrap_or(row.all).mean_treated > 0.0
+                })
+            });
+            people_hidden || kept_back
+        })
+        .collect();
     let fewest = |row: &matching::BalanceRow| {
         let after = row.matched.unwrap_or(row.all);
         [
@@ -36,6 +52,7 @@ pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, people_hidden: boo
         .filter(|count| *count > 0.5)
         .fold(f64::INFINITY, f64::min)
     };
+    // Small ones are hidden, and with them so many that they cannot be subtracted.
     let threshold = findings.smallest_cell as f64;
     let covariates: std::collections::BTreeSet<&String> = named.iter().map(|(_, c, _)| c).collect();
     for covariate in covariates {

@@ -14,11 +14,16 @@ fn names(by: SubGroupBy) -> (&'static str, &'static str, &'static str) {
         SubGroupBy::AgeBand => ("age_band", "Age", "age_band"),
         SubGroupBy::Disposal => ("disposal", "Disposal", "disposal"),
         SubGroupBy::Ethnicity => ("ethnicity", "Ethnicity", "ethnicity"),
-        SubGroupBy::Gender => ("gender", "Gender", "sex"),
+        SubGroupBy::Gender => ("gender", "Gender", dimension("gender")),
         SubGroupBy::Nationality => ("nationality", "Nationality", "nationality"),
         SubGroupBy::OffenceGroup => ("offence_group", "Offence group", "offence_group"),
         SubGroupBy::Region => ("region", "Region", "region"),
     }
+}
+
+/// What a covariate of the design is called in the disclosure model.
+pub(super) fn dimension(covariate: &str) -> &str {
+    if covariate == "gender" { "sex" } else { covariate }
 }
 
 /// The sub-groups of one group, as its parts.
