@@ -18,7 +18,7 @@ use crate::report::phrases::{
 use crate::report::reading::{Verdict, primary, read};
 use crate::report::result::{Light, Population, Status, StoredResult, Unit};
 use crate::report::sub_groups;
-use crate::report::tables::{MAIN_METHOD, main_method};
+use crate::report::tables::{USUAL_METHOD, usual_method};
 
 /// Every sentence of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -360,8 +360,8 @@ fn tests(result: &StoredResult) -> String {
     let raw = result.tests_made.iter().filter(|t| at_most(t.p_value)).count();
     let holm = result.tests_made.iter().filter(|t| at_most(t.p_holm)).count();
     let bh = result.tests_made.iter().filter(|t| at_most(t.p_bh)).count();
-    let method = main_method(result)
-        .map(|method| format!(" Where the table says \"{MAIN_METHOD}\", the method is: {method}."))
+    let method = usual_method(result)
+        .map(|method| format!(" Where the table says \"{USUAL_METHOD}\", the method is: {method}."))
         .unwrap_or_default();
     format!(
         "Tests made: {made}, all of them listed. With p of {alpha} or less: {raw} unadjusted, {holm} adjusted by Holm, \
