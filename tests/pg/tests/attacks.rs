@@ -85,6 +85,7 @@ fn every_attack_is_refused_or_sees_nothing() {
     }
     let cases = include_str!("../../data/attacks/cases.txt");
     let (mut tried, mut fallen) = (0, Vec::new());
+    let pgaudit: bool = one(&mut lab.admin(), "SELECT current_setting('shared_preload_libraries') ~ 'pgaudit'");
     for case in cases.split("\n## ").skip(1) {
         let (head, body) = case.split_once('\n').unwrap();
         let parts: Vec<&str> = head.split(" | ").collect();
@@ -92,6 +93,10 @@ fn every_attack_is_refused_or_sees_nothing() {
         let (id, person, must, what) =
             (parts[0], parts[1], parts[2..parts.len() - 1].join(" | "), parts[parts.len() - 1]);
         let must = must.trim_end();
+        if what.starts_with("pgaudit") && !pgaudit {
+            println!("attacks: {id} is left out: this server has no pgaudit");
+            continue;
+        }
         let lines = |mark: &str| -> String {
             body.lines().filter_map(|line| line.strip_prefix(mark)).collect::<Vec<_>>().join("\n")
         };
@@ -347,12 +352,13 @@ fn a_refused_attempt_is_on_the_trail_whatever_is_rolled_back() {
         "DO $$ BEGIN PERFORM jdl_link(2); EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
         "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT jdl_match(2); COMMIT",
         "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SELECT jdl_validate(1); SELECT jdl_report(2); COMMIT",
+        "BEGIN READ ONLY; SELECT jdl_report(2); COMMIT",
     ] {
         let _ = ann.batch_execute(attempt);
         let _ = ann.batch_execute("ROLLBACK");
     }
     let ours = ("ann".to_owned(), Some(2), "permission denied for request 2".to_owned());
-    assert_eq!(refusals(&lab), [ours.clone(), ours.clone(), ours.clone(), ours.clone()]);
+    assert_eq!(refusals(&lab), vec![ours.clone(); 5]);
     // Refusals that belong to no request, of a role that was not signed off, and of other eyes.
     assert_eq!(
         refusal(&mut lab.connect("dan"), "SELECT jdl_revoke_access(1, 'x') FROM jdl_hold(1, NULL, '')").0,
@@ -369,6 +375,31 @@ fn a_refused_attempt_is_on_the_trail_whatever_is_rolled_back() {
     let unsealed: i64 = one(&mut lab.admin(), "SELECT count(*) FROM jdl_audit.pending");
     assert_eq!(unsealed, 0);
     assert!(one::<bool>(&mut lab.connect("aud"), "SELECT intact FROM jdl_audit_verify()"));
+}
+
+#[test]
+fn every_read_of_restricted_rows_is_on_the_trail() {
+    let lab = two_requests("reads");
+    for (person, call) in [
+        ("ida", "jdl_validate(1)"),
+        ("ida", "jdl_preflight(1)"),
+        ("ann", "jdl_explain_link(1, 1)"),
+        ("ann", "jdl_link_weights(1)"),
+        ("ann", "jdl_link_reasons(1)"),
+        ("ann", "jdl_link_identifiers(1)"),
+        ("ann", "jdl_analyse(1)"),
+        ("ann", "jdl_report(1)"),
+        ("ann", "jdl_report(1)"),
+        ("bob", "jdl_report_text(1)"),
+        ("dan", "jdl_register_identifiers()"),
+        ("dan", "jdl_train_linkage(ARRAY[1, 2]::bigint[])"),
+        ("aud", "jdl_dpia(1)"),
+    ] {
+        let seen = format!("SELECT count(*) FROM jdl_audit.event WHERE actor = '{person}'");
+        let before: i64 = one(&mut lab.connect("aud"), &seen);
+        lab.connect(person).batch_execute(&format!("SELECT {call}")).unwrap();
+        assert!(one::<i64>(&mut lab.connect("aud"), &seen) > before, "{person}, {call}");
+    }
 }
 
 #[test]
