@@ -6,10 +6,9 @@
 //! there is nothing to average. Controlled rounding takes one of the two neighbouring multiples so that every sum holds
 //! (Cox 1987, "A constructive procedure for unbiased controlled rounding", JASA 82).
 
-use hmac::{Hmac, KeyInit, Mac};
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
-use sha2::{Digest, Sha256};
 
+use crate::disclosure::keyed::Key;
 use crate::disclosure::policy::Rounding;
 use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
@@ -36,16 +35,16 @@ pub fn round_by_key(count: i64, key: u64) -> i64 {
     (count.div_euclid(BASE) + i64::from(up)) * BASE
 }
 
-/// The key of a person under `secret`. The sum (wrapping) over the people of a cell is the cell's key: it depends on
-/// who they are, so the same people always get the same rounding, whatever the cell is called.
+/// The record key of a person. The sum (wrapping) over the people of a cell is the cell's key: it depends on who they are, so
+/// the same people always get the same rounding, whatever the cell is called.
 /// (Thompson, Broadfoot and Elazar 2013, "Methodology for the automatic confidentialisation of statistical outputs".)
-pub fn person_key(secret: &[u8], person: i64) -> u64 {
-    keyed(secret, &person.to_le_bytes())
+pub fn person_key(key: &Key, person: i64) -> u64 {
+    key.number("jdl person 1", &person.to_le_bytes())
 }
 
 /// Keys of the cells of a table whose people are not known: from the labels and the count. The same cell of the same
 /// table always gets the same rounding; a cell under another name does not, so prefer [`person_key`].
-pub fn cell_keys(secret: &[u8], table: &Table) -> Vec<u64> {
+pub fn cell_keys(key: &Key, table: &Table) -> Vec<u64> {
     table
         .counts()
         .iter()
@@ -59,24 +58,9 @@ pub fn cell_keys(secret: &[u8], table: &Table) -> Vec<u64> {
                     text.extend_from_slice(part.unwrap_or("").as_bytes());
                 }
             }
-            keyed(secret, &text)
+            key.number("jdl cell 1", &text)
         })
         .collect()
-}
-
-fn keyed(secret: &[u8], text: &[u8]) -> u64 {
-    digest(secret, text).iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
-}
-
-/// HMAC-SHA256 (RFC 2104): a key shorter than a block is filled up with zeros, a longer one is hashed first.
-pub(super) fn digest(secret: &[u8], text: &[u8]) -> [u8; 32] {
-    let mut block = [0; 64];
-    if let Some(start) = block.get_mut(..secret.len()) {
-        start.copy_from_slice(secret);
-    } else {
-        block[..32].copy_from_slice(&Sha256::digest(secret));
-    }
-    Hmac::<Sha256>::new(&block.into()).chain_update(text).finalize().into_bytes().into()
 }
 
 /// The rounded count of every cell.
@@ -187,23 +171,13 @@ mod tests {
             assert!(rounded.iter().all(|r| (r - count).abs() < BASE && r % BASE == 0));
         }
         let table = table(4, |a, b| (7 * a + 3 * b) as i64);
-        assert_eq!(cell_keys(b"secret", &table), cell_keys(b"secret", &table));
-        assert_ne!(cell_keys(b"secret", &table), cell_keys(b"other", &table));
-        let keys = cell_keys(b"secret", &table);
+        let key = Key::new(1, [1; 32]);
+        assert_eq!(cell_keys(&key, &table), cell_keys(&key, &table));
+        assert_ne!(cell_keys(&key, &table), cell_keys(&Key::new(1, [2; 32]), &table));
+        let keys = cell_keys(&key, &table);
         let distinct: std::collections::BTreeSet<&u64> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
         assert!(round_table(&table, Rounding::Random5, &[]).is_err());
-    }
-
-    #[test]
-    fn the_keyed_hash_is_hmac_sha256() {
-        // RFC 4231, test case 2.
-        let digest = digest(b"Jefe", b"what do ya want for nothing?");
-        assert_eq!(digest[..8], [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e]);
-        // Test case 6: a key longer than a block.
-        let long = super::digest(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
-        assert_eq!(long[..8], [0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f]);
-        assert_eq!(keyed(b"Jefe", b"what do ya want for nothing?"), 0x5bdc_c146_bf60_754e);
     }
 
     #[test]

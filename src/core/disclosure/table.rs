@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// The most cells a table may have, margins included.
@@ -58,7 +60,7 @@ pub struct Shares {
 }
 
 /// One equation of the table: `total` is the sum of `parts` (numbers of cells).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Row {
     /// The cell that is the sum.
     pub total: usize,

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::{Breakdown, Gates, Group, Policy, SafeGroup, protect_funnel, protect_groups};
+use crate::disclosure::{
+    Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_funnel, protect_groups,
+};
 use crate::error::{Error, Result};
 use crate::inference::{self, Alternatives, Analysis, GroupEstimate, MeasureResult, detectable_rate};
 use crate::matching;
@@ -114,10 +116,12 @@ pub struct Findings<'a> {
 pub struct Composed {
     /// The stored result.
     pub result: StoredResult,
-    /// What happened, for the analyst.
-    pub words: String,
-    /// Canonical bytes of the certificate that proves the protection.
-    pub certificate: Vec<u8>,
+    /// The policy by which the counts were protected.
+    pub policy: Policy,
+    /// What happened, for the analyst and the approver.
+    pub evidence: Evidence,
+    /// The proof that the protection suffices ([`Proof::to_bytes`]); as secret as the counts.
+    pub proof: Vec<u8>,
 }
 
 /// Protects the findings and puts them into the one stored result.
@@ -228,7 +232,9 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     // What is stored is what is printed: digits beyond it would tell more than the report does.
     let result = at_printed_precision(&result);
     check(&result)?;
-    Ok(Composed { result, words: safe.protected.words(), certificate: safe.protected.certificate.canonical_bytes() })
+    let evidence = Evidence::new(&safe, &groups, &gates, &policy, heartbeat)?;
+    let proof = Proof::new(&safe.table, &safe.policy, &safe.protected)?.to_bytes()?;
+    Ok(Composed { result, policy: safe.policy, evidence, proof })
 }
 
 fn unsigned(count: i64) -> u64 {
