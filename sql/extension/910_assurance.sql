@@ -190,7 +190,11 @@ BEGIN
             'refused', (SELECT count(*) FROM jdl_audit.event e WHERE e.request_id = r.request_id AND e.action = 'refused')),
         'released', jsonb_build_object('approved_by', r.approved_by, 'approved_at', r.approved_at, 'released_by', r.released_by, 'released_at', r.released_at,
             'measures', coalesce((SELECT jsonb_agg(m.measure ORDER BY m.measure) FROM jdl.released_measure m WHERE m.request_id = r.request_id), '[]'),
-            'disclosure', (SELECT p.report -> 'disclosure' FROM jdl.report p WHERE p.request_id = r.request_id)),
+            'disclosure', (SELECT p.report -> 'disclosure' FROM jdl.report p WHERE p.request_id = r.request_id),
+            'record', (SELECT to_jsonb(k) - 'request_id' FROM jdl.release_record k WHERE k.request_id = r.request_id)),
+        'fingerprints', jsonb_build_object(
+            'kept', coalesce((SELECT jsonb_agg(jsonb_build_object('analysed_set', k.analysed_set, 'key_id', k.key_id, 'made_on', k.made_on) ORDER BY k.analysed_set, k.key_id) FROM jdl_restricted.sketch k WHERE k.request_id = r.request_id), '[]'),
+            'what', 'pseudonymous fingerprints of the analysed sets, 64 sums a key, kept after destruction to find later releases about the same people but for a few; personal data while their key lives, deleted with it (docs/disclosure.md)'),
         'retention', jsonb_build_object('discussed_on', r.discussed_on, 'decided_on', r.decided_on, 'destroy_on', r.destroy_on, 'clock', (SELECT c.rule FROM @extschema@._jdl_clock(r.request_id) c),
             'decisions', coalesce((SELECT jsonb_agg(to_jsonb(d) - 'request_id' ORDER BY d.decision_id) FROM jdl.retention_decision d WHERE d.request_id = r.request_id), '[]')),
         'destroyed', (SELECT d.certificate FROM jdl.destruction d WHERE d.request_id = r.request_id),

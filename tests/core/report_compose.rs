@@ -1,10 +1,14 @@
 //! From findings to what may be published: the corners in which counts are nobody, everybody or few.
 
 use jdl_core::calendar::Day;
-use jdl_core::inference::{Alternatives, Analysis, AnalysisPlan, Design, DesignRun, analyse, compare_measure};
+use jdl_core::disclosure::{CohortKey, Key};
+use jdl_core::inference::{
+    Alternatives, Analysis, AnalysisPlan, Design, DesignRun, analyse, compare_measure, compare_rates,
+};
 use jdl_core::outcomes::{CourtCategory, FirstReoffence, PersonOutcome};
 use jdl_core::report::compose::{Composed, CountedProfile, CountedStep, Findings, OutcomeCounts, compose};
-use jdl_core::report::result::{MeasureKey, Plan, Request, Status};
+use jdl_core::report::perturb::perturb;
+use jdl_core::report::result::{MeasureKey, Plan, Request, Status, Unit};
 use jdl_core::report::{to_html, to_json, to_text};
 
 fn outcome(reoffended: bool, left: bool) -> PersonOutcome {
@@ -128,4 +132,51 @@ fn the_size_of_another_run_is_not_shown_where_it_gives_somebody_away() {
     let tests: Vec<&str> = result.tests_made.iter().map(|t| t.family.as_str()).collect();
     assert_eq!(tests.iter().filter(|family| **family == "declared family").count(), 12);
     assert_eq!(tests.iter().filter(|family| **family == "sensitivity").count(), 3, "permutation, log-rank, the run");
+}
+
+/// The keys of two groups, the first without so many of its people.
+fn cohort_keys(n: [usize; 2], without: usize) -> [CohortKey; 2] {
+    let key = Key::new(1, [3; 32]);
+    [CohortKey::new(&key, without as i64..n[0] as i64), CohortKey::new(&key, 1_000_000..1_000_000 + n[1] as i64)]
+}
+
+#[test]
+fn a_perturbed_report_holds_rounded_counts_and_what_follows_from_them_and_nothing_else() {
+    let exact = composed([203, 201], [83, 102], [0, 0]).result;
+    assert_eq!(exact.measures[0].treatment.events, Some(83));
+    let shown = perturb(&exact, &cohort_keys([203, 201], 0)).unwrap();
+    assert_eq!(perturb(&exact, &cohort_keys([203, 201], 0)).unwrap(), shown, "sticky");
+    let rate = &shown.measures[0];
+    for (figure, n, events) in [(&rate.treatment, 203, 83), (&rate.comparison, 201, 102)] {
+        let (shown_n, shown_events) = (figure.n.unwrap(), figure.events.unwrap());
+        assert!(shown_n % 5 == 0 && shown_n.abs_diff(n) < 5 && shown_events % 5 == 0 && shown_events.abs_diff(events) < 5);
+        let value = figure.value.unwrap();
+        assert!((value - shown_events as f64 / shown_n as f64).abs() <= 0.005 && (value * 100.0).fract().abs() < 1e-9);
+    }
+    let found = compare_rates(
+        rate.treatment.events.unwrap() as i64,
+        rate.treatment.n.unwrap() as i64,
+        rate.comparison.events.unwrap() as i64,
+        rate.comparison.n.unwrap() as i64,
+        0.95,
+    )
+    .unwrap();
+    assert!((rate.p_value.unwrap() - found.p_value.unwrap()).abs() < 0.005);
+    assert_eq!(shown.groups.treatment_n, rate.treatment.n);
+    assert!(shown.groups.treatment_effective_n.is_none() && shown.curves.points.is_empty());
+    assert!(shown.measures.iter().filter(|m| m.unit != Unit::Share).all(|m| m.withheld.is_some() && m.p_value.is_none()));
+    assert!(shown.sensitivity.withheld.is_some() && shown.sensitivity.runs.is_empty());
+    for step in &shown.funnel {
+        assert_eq!((step.remaining.unwrap() % 5, step.lost.unwrap() % 5), (0, 0), "{step:?}");
+    }
+    // No exact count is left anywhere in what is printed.
+    let printed = to_json(&shown).to_string();
+    for count in [203, 201, 83, 102, 183] {
+        assert!(!printed.contains(&format!(":{count},")) && !printed.contains(&format!(":{count}}}")), "{count}: {printed}");
+    }
+    assert!(to_text(&shown).contains("rounded to a multiple of 5") && to_html(&shown).contains("rounded to a multiple of 5"));
+    // One person less draws anew: over many people both answers come.
+    let one_less = composed([202, 201], [82, 102], [0, 0]).result;
+    let less = perturb(&one_less, &cohort_keys([203, 201], 1)).unwrap();
+    assert!(less.measures[0].treatment.n.unwrap().abs_diff(202) < 5);
 }

@@ -33,7 +33,7 @@ pub use gates::{Breakdown, Gates, Group, OTHER, SafeBreakdown, SafeCounts, SafeG
 pub use keyed::{Key, hex};
 pub use policy::{Absent, CellCost, Costs, Dominance, Method, Policy, Rounding, Target, Zeros};
 pub use primary::{Need, Reason, sensitive_cells};
-pub use rounding::{BASE, cell_keys, person_key, rate_of_rounded, round_by_key, round_table, round_to_base};
+pub use rounding::{BASE, CohortKey, cell_keys, rate_of_rounded, round_by_key, round_table, round_to_base};
 pub use table::{
     Contribution, Hierarchies, KEPT_CONTRIBUTIONS, Labels, Layout, MAX_CELLS, MAX_COUNT, Record, Row, Shares, Table,
 };
@@ -99,7 +99,7 @@ pub struct Protected {
 
 /// Hides and rounds what the policy asks, and proves that it suffices.
 ///
-/// `keys` are the sticky keys of the cells ([`cell_keys`], or sums of [`person_key`]); only random rounding needs them.
+/// `keys` are the sticky keys of the cells ([`cell_keys`]); only random rounding needs them.
 /// `heartbeat` is called between the steps of the search; `out_of_time` ends the search for the fewest hidden cells early,
 /// never the protection itself.
 ///

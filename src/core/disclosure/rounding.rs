@@ -6,6 +6,8 @@
 //! there is nothing to average. Controlled rounding takes one of the two neighbouring multiples so that every sum holds
 //! (Cox 1987, "A constructive procedure for unbiased controlled rounding", JASA 82).
 
+use std::collections::BTreeSet;
+
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
 
 use crate::disclosure::keyed::Key;
@@ -35,15 +37,33 @@ pub fn round_by_key(count: i64, key: u64) -> i64 {
     (count.div_euclid(BASE) + i64::from(up)) * BASE
 }
 
-/// The record key of a person. The sum (wrapping) over the people of a cell is the cell's key: it depends on who they are, so
-/// the same people always get the same rounding, whatever the cell is called.
+/// The key of a set of people: the sum (wrapping) of their record keys. The keys of its cells follow from the whole set, not from the
+/// people of the cell: a cell whose people stay the same while the set loses one is drawn anew all the same. Were it not, a
+/// number that has not changed would say that whoever is missing was not in it.
 /// (Thompson, Broadfoot and Elazar 2013, "Methodology for the automatic confidentialisation of statistical outputs".)
-pub fn person_key(key: &Key, person: i64) -> u64 {
-    key.number("jdl person 1", &person.to_le_bytes())
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CohortKey {
+    key: Key,
+    sum: u64,
+}
+
+impl CohortKey {
+    /// The key of the people, each counted once.
+    pub fn new(key: &Key, people: impl IntoIterator<Item = i64>) -> Self {
+        let people: BTreeSet<i64> = people.into_iter().collect();
+        let sum = people.iter().map(|person| key.number("jdl person 1", &person.to_le_bytes()));
+        Self { key: key.clone(), sum: sum.fold(0, u64::wrapping_add) }
+    }
+
+    /// The key of a cell.
+    pub fn cell(&self, name: &str) -> u64 {
+        self.key.number("jdl cohort cell 1", &[&self.sum.to_le_bytes(), name.as_bytes()].concat())
+    }
 }
 
 /// Keys of the cells of a table whose people are not known: from the labels and the count. The same cell of the same
-/// table always gets the same rounding; a cell under another name does not, so prefer [`person_key`].
+/// table always gets the same rounding; a cell under another name does not, so where the people are known
+/// take [`CohortKey`].
 pub fn cell_keys(key: &Key, table: &Table) -> Vec<u64> {
     table
         .counts()
@@ -175,7 +195,7 @@ mod tests {
         assert_eq!(cell_keys(&key, &table), cell_keys(&key, &table));
         assert_ne!(cell_keys(&key, &table), cell_keys(&Key::new(1, [2; 32]), &table));
         let keys = cell_keys(&key, &table);
-        let distinct: std::collections::BTreeSet<&u64> = keys.iter().collect();
+        let distinct: BTreeSet<&u64> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
         assert!(round_table(&table, Rounding::Random5, &[]).is_err());
     }

@@ -23,7 +23,7 @@ use super::result::{
 };
 
 /// Printed wherever a number is not shown.
-const WITHHELD: &str = "withheld to protect individuals";
+pub(super) const WITHHELD: &str = "withheld to protect individuals";
 /// A person who makes up more than this share of a group's re-offences would be read off their number (DISCLOSURE.md section 5).
 const DOMINANCE: f64 = 0.5;
 
@@ -440,7 +440,10 @@ fn linkage(findings: &Findings<'_>, funnel: &[FunnelStep]) -> Linkage {
     let in_funnel = |key: &str| funnel.iter().any(|step| step.key == key && step.remaining.is_some());
     let small = |n: i64| (1..findings.smallest_cell).contains(&n);
     let linked_shown = in_funnel("submitted") && in_funnel("on_register") && !small(submitted - linked);
-    let parts_shown = linked_shown && !small(suspect) && !small(unlinked);
+    // Where the funnel tells how many records were unusable, the rest of the unlinked can be worked out.
+    let left_after = |key: &str| findings.funnel.iter().find(|step| step.key == key).map(|step| step.remaining);
+    let unusable = left_after("valid").filter(|_| in_funnel("valid")).map_or(0, |valid| submitted - valid);
+    let parts_shown = linked_shown && !small(suspect) && !small(unlinked) && !small(unlinked - unusable);
     let count = |n: i64, shown: bool| shown.then_some(unsigned(n));
     Linkage {
         submitted: count(submitted, in_funnel("submitted")),
