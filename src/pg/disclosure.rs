@@ -32,10 +32,11 @@ fn read_table(query: &str, person: Option<&str>) -> Result<(Vec<String>, Vec<Tab
             return Err(invalid("query", "must return dimension columns and then a count"));
         }
         let names: Vec<String> = (1..columns).map(|at| table.column_name(at)).collect::<Result<_, _>>().map_err(spi)?;
-        let kinds: Vec<pg_sys::Oid> =
-            (1..=columns).map(|at| table.column_type_oid(at).map(|oid| oid.value())).collect::<Result<_, _>>().map_err(spi)?;
-        let is_text =
-            |kind| matches!(kind, pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::NAMEOID | pg_sys::BPCHAROID);
+        let kinds: Vec<pg_sys::Oid> = (1..=columns)
+            .map(|at| table.column_type_oid(at).map(|oid| oid.value()))
+            .collect::<Result<_, _>>()
+            .map_err(spi)?;
+        let is_text = |kind| matches!(kind, pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::NAMEOID | pg_sys::BPCHAROID);
         for (name, kind) in names.iter().zip(&kinds) {
             if Some(name.as_str()) != person && !is_text(*kind) {
                 return Err(invalid("query", &format!("dimension \"{name}\" must be text: cast it")));
@@ -52,7 +53,9 @@ fn read_table(query: &str, person: Option<&str>) -> Result<(Vec<String>, Vec<Tab
                 pg_sys::INT2OID => row.get::<i16>(at).map(|n| n.map(i64::from)).map_err(spi),
                 pg_sys::NUMERICOID => {
                     let number = row.get::<AnyNumeric>(at).map_err(spi)?;
-                    number.map(|n| i64::try_from(n).map_err(|_| invalid("query", "a count must be a whole number"))).transpose()
+                    number
+                        .map(|n| i64::try_from(n).map_err(|_| invalid("query", "a count must be a whole number")))
+                        .transpose()
                 }
                 _ => Err(invalid("query", "the last column, and that of persons, must be a whole number")),
             };
@@ -79,7 +82,8 @@ fn cell(labels: &Labels) -> JsonB {
 fn read_options(options: JsonB) -> Result<(Policy, Option<String>), ErrorReport> {
     let mut options = options.0;
     let person = options.as_object_mut().and_then(|options| options.remove("person"));
-    let person = person.map(|name| name.as_str().map(str::to_owned).ok_or_else(|| invalid("person", "must be the name of a column")));
+    let person = person
+        .map(|name| name.as_str().map(str::to_owned).ok_or_else(|| invalid("person", "must be the name of a column")));
     Ok((Policy::from_json(&options).map_err(report)?, person.transpose()?))
 }
 
@@ -116,7 +120,9 @@ fn jdl_suppress(
         let records: Vec<Record> = rows
             .into_iter()
             .enumerate()
-            .map(|(row, found)| Ok(Record { labels: found.labels, count: found.count.ok_or_else(|| nowhere("count", row))? }))
+            .map(|(row, found)| {
+                Ok(Record { labels: found.labels, count: found.count.ok_or_else(|| nowhere("count", row))? })
+            })
             .collect::<Result<_, ErrorReport>>()?;
         Table::from_records(&names, &policy.hierarchies, &records)
     }
@@ -180,10 +186,8 @@ fn key_ids() -> Result<Vec<i64>, ErrorReport> {
 #[expect(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn sketch(
     people: Vec<i64>,
-) -> Result<
-    TableIterator<'static, (name!(key_id, i64), name!(fingerprint, String), name!(sums, Vec<i32>))>,
-    ErrorReport,
-> {
+) -> Result<TableIterator<'static, (name!(key_id, i64), name!(fingerprint, String), name!(sums, Vec<i32>))>, ErrorReport>
+{
     let sketch = |key: Key| match Sketch::new(&key, people.iter().copied()) {
         Ok(sketch) => Ok(Some((key.id, key.fingerprint(), sketch.sums))),
         Err(jdl_core::Error::TooFew { .. }) => Ok(None),
@@ -220,7 +224,9 @@ fn check_proof(
 
 /// The keyed hash under the present key by which a certificate is known again after it is destroyed.
 #[pg_extern(volatile, strict, name = "_jdl_keyed_hash")]
-fn keyed_hash(bytes: &[u8]) -> Result<TableIterator<'static, (name!(key_id, i64), name!(digest, String))>, ErrorReport> {
+fn keyed_hash(
+    bytes: &[u8],
+) -> Result<TableIterator<'static, (name!(key_id, i64), name!(digest, String))>, ErrorReport> {
     let key = key::present()?;
     Ok(TableIterator::once((key.id, hex(&key.hash("jdl certificate 1", bytes)))))
 }

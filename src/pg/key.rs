@@ -59,13 +59,15 @@ fn read() -> Result<Vec<Key>, String> {
     if !path.is_absolute() {
         return Err("no key: jdl.key_file is not an absolute path".to_owned());
     }
-    let unreadable = |error: std::io::Error| format!("no key: the file of jdl.key_file cannot be read ({})", error.kind());
+    let unreadable =
+        |error: std::io::Error| format!("no key: the file of jdl.key_file cannot be read ({})", error.kind());
     let path = path.canonicalize().map_err(unreadable)?;
     // SAFETY: a plain global that every server process has set, a string that ends with zero.
     let data = unsafe { CStr::from_ptr(pg_sys::DataDir) };
     let data = Path::new(OsStr::from_bytes(data.to_bytes())).canonicalize().map_err(unreadable)?;
     if path.starts_with(data) {
-        return Err("no key: the file of jdl.key_file lies in the data directory, so every base backup would hold it".to_owned());
+        return Err("no key: the file of jdl.key_file lies in the data directory, so every base backup would hold it"
+            .to_owned());
     }
     let about = std::fs::metadata(&path).map_err(unreadable)?;
     if !about.is_file() || about.len() > LONGEST_FILE {
@@ -73,7 +75,9 @@ fn read() -> Result<Vec<Key>, String> {
     }
     // As the server asks of its TLS key: nobody but the owner, and a group that may read.
     if about.mode() & 0o037 != 0 {
-        return Err("no key: the file of jdl.key_file may be read by everybody or written by its group (chmod 600)".to_owned());
+        return Err(
+            "no key: the file of jdl.key_file may be read by everybody or written by its group (chmod 600)".to_owned()
+        );
     }
     let text = std::fs::read_to_string(&path).map_err(unreadable)?;
     Key::read_file(&text).map_err(|error| error.to_string())

@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 
 use jdl_core::disclosure::{
-    Hierarchies, Interval, Key, Known, Policy, Protected, Record, Rounding, Status, Table, Target, View, Zeros, cell_keys,
-    intervals, protect,
+    Hierarchies, Interval, Key, Known, Policy, Protected, Record, Rounding, Status, Table, Target, View, Zeros,
+    cell_keys, intervals, protect,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
+
+#[path = "disclosure_traps.rs"]
+mod disclosure_traps;
 
 fn text(label: &str) -> Option<String> {
     Some(label.to_owned())

@@ -7,7 +7,7 @@
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::table::Layout;
+use crate::disclosure::layout::Layout;
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;
 

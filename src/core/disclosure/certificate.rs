@@ -9,11 +9,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::disclosure::Protected;
 use crate::disclosure::audit::Known;
+use crate::disclosure::layout::Row;
 use crate::disclosure::policy::Policy;
 use crate::disclosure::primary::Need;
-use crate::disclosure::table::{Row, Table};
-use crate::disclosure::Protected;
+use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
 
 /// Tables that nobody outside can tell apart.
@@ -145,7 +146,9 @@ impl Proof {
                 known => seen(known) == *published,
             });
         if !same {
-            return Err(Error::Bug("the certificate does not hold: it is about other numbers than are published".into()));
+            return Err(Error::Bug(
+                "the certificate does not hold: it is about other numbers than are published".into(),
+            ));
         }
         self.certificate.verify(&self.rows, &self.known, &self.needs)
     }
@@ -160,7 +163,8 @@ impl Proof {
     /// # Errors
     /// [`Error::Bug`] if it cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let body = postcard::to_allocvec(self).map_err(|error| Error::Bug(format!("a proof cannot be stored: {error}")))?;
+        let body =
+            postcard::to_allocvec(self).map_err(|error| Error::Bug(format!("a proof cannot be stored: {error}")))?;
         Ok([MARK, &body].concat())
     }
 
@@ -177,8 +181,9 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disclosure::layout::Hierarchies;
     use crate::disclosure::primary::Reason;
-    use crate::disclosure::table::{Hierarchies, Record, Table};
+    use crate::disclosure::table::{Record, Table};
 
     /// 3 and 40 with total 43: hiding 3 and the total leaves 3 open upwards.
     fn table() -> Table {
@@ -192,7 +197,11 @@ mod tests {
             .iter()
             .map(|value| value.map_or(Known::Hidden { at_least: 1, at_most: None }, Known::Exactly))
             .collect();
-        certificate.verify(table.layout().rows(), &known, &[Need { cell: 0, reason: Reason::SmallCount, at_least: Some(10) }])
+        certificate.verify(
+            table.layout().rows(),
+            &known,
+            &[Need { cell: 0, reason: Reason::SmallCount, at_least: Some(10) }],
+        )
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::disclosure::gates::{Gates, Group, SafeCounts, protect_groups};
+use crate::disclosure::layout::Labels;
 use crate::disclosure::policy::{Method, Policy};
 use crate::disclosure::primary::Reason;
-use crate::disclosure::table::Labels;
 use crate::error::Result;
 use crate::number::Heartbeat;
 
@@ -118,9 +118,10 @@ fn coarser(
             group.breakdowns.retain(|breakdown| breakdown.name != name);
             group.parts.iter_mut().for_each(|part| part.breakdowns.retain(|breakdown| breakdown.name != name));
         }
-        for (design, words) in
-            [(merged, format!("with the small categories of {name} put together")), (without, format!("without {name}"))]
-        {
+        for (design, words) in [
+            (merged, format!("with the small categories of {name} put together")),
+            (without, format!("without {name}")),
+        ] {
             if design == *groups {
                 continue;
             }

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disclosure::layout::{Hierarchies, Labels};
 use crate::disclosure::policy::Policy;
-use crate::disclosure::table::{Hierarchies, Labels, Record, Table};
+use crate::disclosure::table::{Record, Table};
 use crate::disclosure::{Protected, protect};
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;

@@ -119,10 +119,7 @@ mod tests {
     #[test]
     fn the_keyed_hash_is_hmac_sha256() {
         // RFC 4231, test case 2.
-        assert_eq!(
-            hex(&digest(b"Jefe", b"what do ya want for nothing?")[..8]),
-            "5bdcc146bf60754e"
-        );
+        assert_eq!(hex(&digest(b"Jefe", b"what do ya want for nothing?")[..8]), "5bdcc146bf60754e");
         // Test case 6: a key longer than a block.
         let long = digest(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
         assert_eq!(hex(&long[..8]), "60e431591ee0b67f");

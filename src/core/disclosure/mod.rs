@@ -15,6 +15,7 @@ mod exact;
 mod funnel;
 mod gates;
 mod keyed;
+mod layout;
 mod moves;
 mod policy;
 mod primary;
@@ -31,12 +32,11 @@ pub use evidence::{Evidence, HiddenCell, PublishedCell};
 pub use funnel::{SafeStep, protect_funnel};
 pub use gates::{Breakdown, Gates, Group, OTHER, SafeBreakdown, SafeCounts, SafeGroup, protect_groups};
 pub use keyed::{Key, hex};
+pub use layout::{Hierarchies, Labels, Layout, MAX_CELLS, Row};
 pub use policy::{Absent, CellCost, Costs, Dominance, Method, Policy, Rounding, Target, Zeros};
 pub use primary::{Need, Reason, sensitive_cells};
 pub use rounding::{BASE, CohortKey, cell_keys, rate_of_rounded, round_by_key, round_table, round_to_base};
-pub use table::{
-    Contribution, Hierarchies, KEPT_CONTRIBUTIONS, Labels, Layout, MAX_CELLS, MAX_COUNT, Record, Row, Shares, Table,
-};
+pub use table::{Contribution, KEPT_CONTRIBUTIONS, MAX_COUNT, Record, Shares, Table};
 
 use crate::error::Result;
 use crate::number::Heartbeat;

@@ -98,7 +98,8 @@ fn sum_need(cell: usize, sum: i64, shares: &Shares, policy: &Policy) -> Option<N
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disclosure::table::{Contribution, Hierarchies, Record};
+    use crate::disclosure::layout::Hierarchies;
+    use crate::disclosure::table::{Contribution, Record};
 
     fn table(dimensions: &[&str], rows: &[(&[&str], i64)]) -> Table {
         let records: Vec<Record> = rows

@@ -171,7 +171,8 @@ pub fn rate_of_rounded(numerator: i64, people: i64) -> Option<(i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disclosure::table::{Hierarchies, Record};
+    use crate::disclosure::layout::Hierarchies;
+    use crate::disclosure::table::Record;
 
     fn table(size: usize, count: impl Fn(usize, usize) -> i64) -> Table {
         let mut records = Vec::new();

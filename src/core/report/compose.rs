@@ -6,9 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::{
-    Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_funnel, protect_groups,
-};
+use crate::disclosure::{Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_funnel, protect_groups};
 use crate::error::{Error, Result};
 use crate::inference::{self, Alternatives, Analysis, GroupEstimate, MeasureResult, detectable_rate};
 use crate::matching;

@@ -13,7 +13,8 @@ use super::check::check;
 use super::compose::WITHHELD;
 use super::precision::at_printed_precision;
 use super::result::{
-    Curves, Estimate, GroupFigure, Groups, Linkage, Measure, MeasureKey, Population, Rules, Sensitivity, StoredResult, Unit,
+    Curves, Estimate, GroupFigure, Groups, Linkage, Measure, MeasureKey, Population, Rules, Sensitivity, StoredResult,
+    Unit,
 };
 
 /// The cell of all people of a group.

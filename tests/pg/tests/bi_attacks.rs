@@ -10,7 +10,10 @@ fn released(name: &str) -> Lab {
     lab.connect("bob").batch_execute(&format!("SELECT jdl_approve({request}), jdl_release({request})")).unwrap();
     let second: i64 = one(
         &mut lab.connect("ida"),
-        &format!("SELECT jdl_open_request('Another Trust', 'the CANARY programme', 'cjsm', '{}')", jdl_surface::ASSURED),
+        &format!(
+            "SELECT jdl_open_request('Another Trust', 'the CANARY programme', 'cjsm', '{}')",
+            jdl_surface::ASSURED
+        ),
     );
     lab.load(second, &lab.made_up_list(300, 9)).unwrap();
     lab.assign("amy", second);

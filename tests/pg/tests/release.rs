@@ -46,7 +46,9 @@ fn without(list: &str, records: &[usize]) -> String {
 }
 
 fn linked_records(lab: &Lab, request: i64) -> Vec<usize> {
-    let sql = format!("SELECT array_agg(record_no ORDER BY record_no) FROM jdl_restricted.link WHERE request_id = {request} AND status = 'linked'");
+    let sql = format!(
+        "SELECT array_agg(record_no ORDER BY record_no) FROM jdl_restricted.link WHERE request_id = {request} AND status = 'linked'"
+    );
     one::<Vec<i32>>(&mut lab.admin(), &sql).into_iter().map(|n| n as usize).collect()
 }
 
@@ -75,16 +77,27 @@ fn the_same_people_but_for_one_are_found_when_nothing_individual_is_left() {
         assert!(topics.contains(&topic), "{topics:?}");
     }
     assert!(said.iter().any(|row| row.1.contains("checked by integer addition")));
-    assert!(said.iter().any(|row| row.1 == "compared with 0 earlier releases of the provider: none is about the same people but for a few"));
+    assert!(
+        said.iter().any(|row| row.1
+            == "compared with 0 earlier releases of the provider: none is about the same people but for a few")
+    );
     let secret: i64 = one(&mut lab.admin(), "SELECT count(*) FROM jdl_pseudonymised.certificate");
     assert_eq!(secret, 1);
     let nothing_to_decide = format!("SELECT jdl_decide_release({first}, 'replace', 'why')");
     assert_eq!(refusal(&mut bob, &nothing_to_decide).0, "55000");
     release(&lab, first).unwrap();
-    let record = bob.query_one(&format!("SELECT to_jsonb(r) FROM jdl.release_record r WHERE request_id = {first}"), &[]).unwrap();
+    let record = bob
+        .query_one(&format!("SELECT to_jsonb(r) FROM jdl.release_record r WHERE request_id = {first}"), &[])
+        .unwrap();
     let record: Value = record.get(0);
-    assert_eq!((&record["approved_by"], &record["released_by"], &record["differencing"]), (&"bob".into(), &"bob".into(), &"sketch".into()));
-    assert_eq!((record["rules"]["threshold"].as_i64(), record["certificate_hash"].as_str().map(str::len)), (Some(10), Some(64)));
+    assert_eq!(
+        (&record["approved_by"], &record["released_by"], &record["differencing"]),
+        (&"bob".into(), &"bob".into(), &"sketch".into())
+    );
+    assert_eq!(
+        (record["rules"]["threshold"].as_i64(), record["certificate_hash"].as_str().map(str::len)),
+        (Some(10), Some(64))
+    );
     assert!(record["seed"].as_i64() > Some(0) && record["engine"].is_string() && record["report_digest"].is_string());
 
     // Everything individual goes, and the certificate with it; the sketches stay, and are said.
@@ -93,7 +106,9 @@ fn the_same_people_but_for_one_are_found_when_nothing_individual_is_left() {
     assert!(certificate["kept"].as_str().unwrap().contains("Keyed sketches"));
     let gone: bool = one(
         &mut lab.admin(),
-        &format!("SELECT NOT EXISTS (SELECT FROM jdl_restricted.link WHERE request_id = {first}) AND NOT EXISTS (SELECT FROM jdl_pseudonymised.certificate)"),
+        &format!(
+            "SELECT NOT EXISTS (SELECT FROM jdl_restricted.link WHERE request_id = {first}) AND NOT EXISTS (SELECT FROM jdl_pseudonymised.certificate)"
+        ),
     );
     assert!(gone);
     let dpia: Value = one(&mut bob, &format!("SELECT jdl_dpia({first})"));
@@ -117,21 +132,42 @@ fn the_same_people_but_for_one_are_found_when_nothing_individual_is_left() {
     // Nobody gets at the numbers behind it, and who analysed or opened it does not decide.
     for person in ["ida", "ann", "dan", "aud", "bea"] {
         let mut client = lab.connect(person);
-        assert_eq!(refusal(&mut client, &format!("SELECT jdl_decide_release({second}, 'replace', 'why')")).0, "42501", "{person}");
-        for sql in ["SELECT * FROM jdl_restricted.sketch", "SELECT * FROM _jdl_sketch(ARRAY[1, 2])", "SELECT _jdl_compare_sketches('{}', '[]')", "SELECT _jdl_keyed_hash('x')", "SELECT _jdl_key_ids()"] {
+        assert_eq!(
+            refusal(&mut client, &format!("SELECT jdl_decide_release({second}, 'replace', 'why')")).0,
+            "42501",
+            "{person}"
+        );
+        for sql in [
+            "SELECT * FROM jdl_restricted.sketch",
+            "SELECT * FROM _jdl_sketch(ARRAY[1, 2])",
+            "SELECT _jdl_compare_sketches('{}', '[]')",
+            "SELECT _jdl_keyed_hash('x')",
+            "SELECT _jdl_key_ids()",
+        ] {
             assert_eq!(refusal(&mut client, sql).0, "42501", "{person}: {sql}");
         }
     }
     lab.connect("bob").batch_execute(&format!("SELECT jdl_approve({second})")).unwrap();
     for (decision, reason) in [("release it", "why"), ("replace", " ")] {
-        assert_eq!(refusal(&mut bob, &format!("SELECT jdl_decide_release({second}, '{decision}', '{reason}')")).0, "22023");
+        assert_eq!(
+            refusal(&mut bob, &format!("SELECT jdl_decide_release({second}, '{decision}', '{reason}')")).0,
+            "22023"
+        );
     }
-    let told: String = one(&mut bob, &format!("SELECT jdl_decide_release({second}, 'replace', 'one record was entered twice')"));
+    let told: String =
+        one(&mut bob, &format!("SELECT jdl_decide_release({second}, 'replace', 'one record was entered twice')"));
     assert_eq!(told, format!("request {second} may be released; it will supersede request {first}"));
     release(&lab, second).unwrap();
-    let states: Vec<(i64, String)> = lab.connect("bea").query("SELECT DISTINCT request_id, state FROM jdl.published_results ORDER BY 1", &[]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+    let states: Vec<(i64, String)> = lab
+        .connect("bea")
+        .query("SELECT DISTINCT request_id, state FROM jdl.published_results ORDER BY 1", &[])
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
     assert_eq!(states, [(first, "superseded".to_owned()), (second, "current".to_owned())]);
-    let decided: bool = one(&mut bob, &format!("SELECT decision_id IS NOT NULL FROM jdl.release_record WHERE request_id = {second}"));
+    let decided: bool =
+        one(&mut bob, &format!("SELECT decision_id IS NOT NULL FROM jdl.release_record WHERE request_id = {second}"));
     assert!(decided);
 
     // Other people pass; both lists in one are two releases put together, and are refused.
@@ -141,12 +177,19 @@ fn the_same_people_but_for_one_are_found_when_nothing_individual_is_left() {
     let both = format!("{list}{}", without(&other, &[0]));
     let fourth = reported(&lab, "Example Trust", &both);
     let why = stopped(&mut ann, fourth);
-    assert!(why.contains(&format!("those of requests {second} and {third} together, but for about 5 or fewer people")), "{why}");
+    assert!(
+        why.contains(&format!("those of requests {second} and {third} together, but for about 5 or fewer people")),
+        "{why}"
+    );
     let ended: String = one(&mut bob, &format!("SELECT jdl_decide_release({fourth}, 'refuse', 'nothing new')"));
     assert!(ended.starts_with("rejected"), "{ended}");
 
     // A list with somebody new: the two are to be analysed together.
-    let fifth = reported(&lab, "Example Trust", &format!("{list}{}", without(&other, &[0]).lines().take(3).map(|line| format!("{line}\n")).collect::<String>()));
+    let fifth = reported(
+        &lab,
+        "Example Trust",
+        &format!("{list}{}", without(&other, &[0]).lines().take(3).map(|line| format!("{line}\n")).collect::<String>()),
+    );
     assert_ne!(stopped(&mut ann, fifth), "");
     let ended: String = one(&mut bob, &format!("SELECT jdl_decide_release({fifth}, 'merge', 'three came later')"));
     assert!(ended.starts_with("halted"), "{ended}");
@@ -179,7 +222,14 @@ fn without_a_key_nothing_is_released_and_keys_can_be_changed() {
     assert!(why.contains("no key: jdl.key_file is not set"), "{why}");
     let (state, detail) = release(&lab, first).unwrap_err();
     assert!(state == "55000" && detail.contains("jdl.key_file is not set"), "{detail}");
-    assert_eq!(refusal(&mut lab.connect("ann"), r#"SELECT * FROM jdl_suppress('SELECT ''a'', 30', '{"rounding": "random5"}')"#).0, "55000");
+    assert_eq!(
+        refusal(
+            &mut lab.connect("ann"),
+            r#"SELECT * FROM jdl_suppress('SELECT ''a'', 30', '{"rounding": "random5"}')"#
+        )
+        .0,
+        "55000"
+    );
 
     // Files that are no key are refused, and neither their name nor their text is told.
     let (one_key, other_key) = (format!("1 {}\n", "4d".repeat(32)), format!("2 {}\n", "7e".repeat(32)));
@@ -191,7 +241,14 @@ fn without_a_key_nothing_is_released_and_keys_can_be_changed() {
     std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o600)).unwrap();
     let nonsense = key_file("nonsense", "SECRET words");
     let mut admin = lab.admin();
-    for (path, problem) in [(open.as_str(), "read by everybody"), (&inside, "data directory"), (&nonsense, "line 1"), ("/nowhere", "cannot be read"), ("jdl.key", "absolute path"), ("/dev/zero", "no file")] {
+    for (path, problem) in [
+        (open.as_str(), "read by everybody"),
+        (&inside, "data directory"),
+        (&nonsense, "line 1"),
+        ("/nowhere", "cannot be read"),
+        ("jdl.key", "absolute path"),
+        ("/dev/zero", "no file"),
+    ] {
         admin.batch_execute(&format!("SET jdl.key_file = '{path}'")).unwrap();
         let said: String = one(&mut admin, "SELECT _jdl_key_problem()");
         assert!(said.contains(problem) && !said.contains("SECRET") && !said.contains(path), "{path}: {said}");
@@ -229,7 +286,10 @@ fn without_a_key_nothing_is_released_and_keys_can_be_changed() {
     use_key_file(&lab, &both);
     let again = reported(&lab, "Example Trust", &without(&list, &linked_records(&lab, first)[..1]));
     assert!(stopped(&mut lab.connect("ann"), again).contains("about 5 or fewer"));
-    let keys: i64 = one(&mut lab.admin(), &format!("SELECT count(DISTINCT key_id) FROM jdl_restricted.sketch WHERE request_id = {again}"));
+    let keys: i64 = one(
+        &mut lab.admin(),
+        &format!("SELECT count(DISTINCT key_id) FROM jdl_restricted.sketch WHERE request_id = {again}"),
+    );
     assert_eq!(keys, 2);
     let (state, _) = refusal(&mut lab.connect("dan"), "SELECT jdl_expire_sketches(1, 'old')");
     assert_eq!(state, "55000", "still in the file");
@@ -238,7 +298,12 @@ fn without_a_key_nothing_is_released_and_keys_can_be_changed() {
     let expired: i64 = one(&mut lab.connect("dan"), "SELECT jdl_expire_sketches(1, 'five years are over')");
     assert_eq!(expired, 4, "two sets of two requests");
     let said = check(&mut lab.connect("ann"), again);
-    assert!(said.iter().any(|row| row.1.contains(&format!("not comparable, because their sketches are gone with their key or were never made: request {first}"))), "{said:?}");
+    assert!(
+        said.iter().any(|row| row.1.contains(&format!(
+            "not comparable, because their sketches are gone with their key or were never made: request {first}"
+        ))),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -248,8 +313,11 @@ fn a_lab_that_keeps_no_sketches_publishes_numbers_rounded_by_record_keys() {
     let list = lab.made_up_list(400, 7);
     let request = reported(&lab, "Example Trust", &list);
     let exact: Value = one(&mut lab.connect("ann"), &format!("SELECT jdl_report({request})"));
-    lab.connect("dan").batch_execute(r#"UPDATE jdl.setting SET value = '"perturb"' WHERE setting = 'differencing'"#).unwrap();
-    let wrong = refusal(&mut lab.connect("dan"), r#"UPDATE jdl.setting SET value = '"off"' WHERE setting = 'differencing'"#);
+    lab.connect("dan")
+        .batch_execute(r#"UPDATE jdl.setting SET value = '"perturb"' WHERE setting = 'differencing'"#)
+        .unwrap();
+    let wrong =
+        refusal(&mut lab.connect("dan"), r#"UPDATE jdl.setting SET value = '"off"' WHERE setting = 'differencing'"#);
     assert_eq!(wrong.0, "23514");
     // The report with exact numbers does not go out any more; the analyst makes it anew.
     let why = stopped(&mut lab.connect("bob"), request);
@@ -278,9 +346,18 @@ fn a_lab_that_keeps_no_sketches_publishes_numbers_rounded_by_record_keys() {
     assert_eq!(kept, ("perturb".to_owned(), 0));
     // A request that begins under this setting leaves no sketch at all.
     let second = reported(&lab, "Example Trust", &without(&list, &[1]));
-    assert_eq!(one::<i64>(&mut lab.admin(), &format!("SELECT count(*) FROM jdl_restricted.sketch WHERE request_id = {second}")), 0);
+    assert_eq!(
+        one::<i64>(
+            &mut lab.admin(),
+            &format!("SELECT count(*) FROM jdl_restricted.sketch WHERE request_id = {second}")
+        ),
+        0
+    );
     release(&lab, second).unwrap();
-    let published: i64 = one(&mut lab.connect("bea"), "SELECT count(*) FROM jdl.published_results WHERE treatment_n % 5 <> 0 OR comparison_n % 5 <> 0");
+    let published: i64 = one(
+        &mut lab.connect("bea"),
+        "SELECT count(*) FROM jdl.published_results WHERE treatment_n % 5 <> 0 OR comparison_n % 5 <> 0",
+    );
     assert_eq!(published, 0);
 }
 
@@ -292,14 +369,24 @@ fn a_certificate_that_does_not_hold_stops_the_release() {
     lab.connect("bob").batch_execute(&format!("SELECT jdl_approve({request})")).unwrap();
     let mut admin = lab.admin();
     for (tampering, said) in [
-        ("UPDATE jdl.report SET report = jsonb_set(report, '{groups,treatment_n}', '77')", "the report was changed after its certificate was made"),
-        ("UPDATE jdl.report SET disclosure = jsonb_set(disclosure, '{evidence,cells,0,value}', '77')", "about other numbers than are published"),
+        (
+            "UPDATE jdl.report SET report = jsonb_set(report, '{groups,treatment_n}', '77')",
+            "the report was changed after its certificate was made",
+        ),
+        (
+            "UPDATE jdl.report SET disclosure = jsonb_set(disclosure, '{evidence,cells,0,value}', '77')",
+            "about other numbers than are published",
+        ),
         ("UPDATE jdl_pseudonymised.certificate SET proof = substr(proof, 1, 40)", "cannot be read"),
-        ("UPDATE jdl_pseudonymised.certificate SET proof = set_byte(proof, 12, (get_byte(proof, 12) + 1) % 256)", "certificate"),
+        (
+            "UPDATE jdl_pseudonymised.certificate SET proof = set_byte(proof, 12, (get_byte(proof, 12) + 1) % 256)",
+            "certificate",
+        ),
         ("DELETE FROM jdl_pseudonymised.certificate", "there is none"),
     ] {
         admin.batch_execute(&format!("BEGIN; {tampering}")).unwrap();
-        let why: String = one(&mut admin, &format!("SELECT string_agg(finding, ';') FROM jdl_release_check({request}) WHERE stops"));
+        let why: String =
+            one(&mut admin, &format!("SELECT string_agg(finding, ';') FROM jdl_release_check({request}) WHERE stops"));
         assert!(why.contains(said), "{tampering}: {why}");
         admin.batch_execute("ROLLBACK").unwrap();
     }
@@ -330,18 +417,33 @@ fn every_option_of_suppression_does_what_it_says() {
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get::<_, String>(2)))).collect()
     };
     let counts = "SELECT outcome, prison, n FROM counts";
-    let hidden = |cells: &std::collections::BTreeMap<String, (Option<i64>, String)>| cells.values().filter(|c| c.0.is_none()).count();
+    let hidden = |cells: &std::collections::BTreeMap<String, (Option<i64>, String)>| {
+        cells.values().filter(|c| c.0.is_none()).count()
+    };
     let plain = run(counts, "{}");
-    assert_eq!((plain["yes Leeds"].clone(), plain["yes Dover"].clone(), plain["* *"].0), ((None, "primary".to_owned()), (Some(0), "published".to_owned()), Some(198)));
+    assert_eq!(
+        (plain["yes Leeds"].clone(), plain["yes Dover"].clone(), plain["* *"].0),
+        ((None, "primary".to_owned()), (Some(0), "published".to_owned()), Some(198))
+    );
     assert!(hidden(&plain) >= 4);
     assert_eq!(hidden(&run(counts, r#"{"threshold": 4}"#)), 0);
     let exact = run(counts, r#"{"target": "exact"}"#);
     assert!(hidden(&exact) <= hidden(&plain));
     assert_eq!(run(counts, r#"{"zeros": "hidden"}"#)["yes Dover"].0, None);
-    assert_eq!(run(counts, r#"{"outcome_dimension": "outcome"}"#)["yes Dover"], (None, "primary".to_owned()), "0 % is 100 % of the others");
-    let north = run(counts, r#"{"hierarchies": {"prison": {"Leeds": "North", "Durham": "North", "Kent": "South", "Dover": "South"}}}"#);
+    assert_eq!(
+        run(counts, r#"{"outcome_dimension": "outcome"}"#)["yes Dover"],
+        (None, "primary".to_owned()),
+        "0 % is 100 % of the others"
+    );
+    let north = run(
+        counts,
+        r#"{"hierarchies": {"prison": {"Leeds": "North", "Durham": "North", "Kent": "South", "Dover": "South"}}}"#,
+    );
     assert!(north.contains_key("yes North") && north.contains_key("* South"));
-    let dear = run(counts, r#"{"threshold": 5, "target": "exact", "costs": {"cells": [{"cell": {"prison": "Durham", "outcome": "yes"}, "cost": 90}]}}"#);
+    let dear = run(
+        counts,
+        r#"{"threshold": 5, "target": "exact", "costs": {"cells": [{"cell": {"prison": "Durham", "outcome": "yes"}, "cost": 90}]}}"#,
+    );
     assert_eq!(dear["yes Durham"].0, Some(26));
     let kept = run(counts, r#"{"threshold": 5, "target": "exact", "keep": [{"prison": "Kent", "outcome": "yes"}]}"#);
     assert_eq!(kept["yes Kent"].0, Some(33));
@@ -357,7 +459,10 @@ fn every_option_of_suppression_does_what_it_says() {
     let sums = "SELECT prison, person, n FROM offences";
     assert_eq!(run(sums, r#"{"person": "person"}"#)["Leeds"], (None, "primary".to_owned()));
     assert_eq!(run(sums, r#"{"person": "person", "dominance": null, "p_percent": null}"#)["Leeds"].0, Some(128));
-    assert_eq!(run(sums, r#"{"person": "person", "dominance": {"n": 1, "percent": 80}, "p_percent": null}"#)["Leeds"].0, Some(128));
+    assert_eq!(
+        run(sums, r#"{"person": "person", "dominance": {"n": 1, "percent": 80}, "p_percent": null}"#)["Leeds"].0,
+        Some(128)
+    );
     assert_eq!(run(sums, r#"{"person": "person", "dominance": null, "p_percent": 50}"#)["Leeds"].0, None);
     // What is wrong is named; no value is.
     for (query, options, word) in [
