@@ -53,9 +53,11 @@ fn read_table(query: &str, person: Option<&str>) -> Result<(Vec<String>, Vec<Tab
                 pg_sys::INT2OID => row.get::<i16>(at).map(|n| n.map(i64::from)).map_err(spi),
                 pg_sys::NUMERICOID => {
                     let number = row.get::<AnyNumeric>(at).map_err(spi)?;
-                    number
-                        .map(|n| i64::try_from(n).map_err(|_| invalid("query", "a count must be a whole number")))
-                        .transpose()
+                    let exactly = |number: AnyNumeric| {
+                        let whole = i64::try_from(number.clone()).ok().filter(|n| AnyNumeric::from(*n) == number);
+                        whole.ok_or_else(|| invalid("query", "must return whole numbers as counts"))
+                    };
+                    number.map(exactly).transpose()
                 }
                 _ => Err(invalid("query", "the last column, and that of persons, must be a whole number")),
             };

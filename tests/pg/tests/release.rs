@@ -63,7 +63,7 @@ fn destroy(lab: &Lab, request: i64) -> Value {
 fn the_same_people_but_for_one_are_found_when_nothing_individual_is_left() {
     let lab = Lab::new("differencing");
     lab.connect("dan").batch_execute("SELECT jdl_synthesise_register(8000, 1)").unwrap();
-    let (list, other) = (lab.made_up_list(300, 7), lab.made_up_list(200, 8));
+    let (list, other) = (lab.made_up_list(300, 7), lab.made_up_list(320, 8));
     let (mut ann, mut bob) = (lab.connect("ann"), lab.connect("bob"));
 
     // The first release of the provider has nothing to be compared with.
@@ -170,28 +170,35 @@ fn the_same_people_but_for_one_are_found_when_nothing_individual_is_left() {
         one(&mut bob, &format!("SELECT decision_id IS NOT NULL FROM jdl.release_record WHERE request_id = {second}"));
     assert!(decided);
 
-    // Other people pass; both lists in one are two releases put together, and are refused.
-    let third = reported(&lab, "Example Trust", &other);
-    assert_eq!(stopped(&mut ann, third), "");
-    release(&lab, third).unwrap();
-    let both = format!("{list}{}", without(&other, &[0]));
-    let fourth = reported(&lab, "Example Trust", &both);
-    let why = stopped(&mut ann, fourth);
-    assert!(
-        why.contains(&format!("those of requests {second} and {third} together, but for about 5 or fewer people")),
-        "{why}"
-    );
-    let ended: String = one(&mut bob, &format!("SELECT jdl_decide_release({fourth}, 'refuse', 'nothing new')"));
+    // Other people pass; two lists in one are two releases put together, and are refused.
+    let part = |records: std::ops::Range<usize>| -> String {
+        let header = other.lines().take(1);
+        header
+            .chain(other.lines().skip(1 + records.start).take(records.len()))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    };
+    let halves: Vec<i64> = [0..160, 160..320]
+        .into_iter()
+        .map(|records| {
+            let request = reported(&lab, "Example Trust", &part(records));
+            assert_eq!(stopped(&mut ann, request), "");
+            release(&lab, request).unwrap();
+            request
+        })
+        .collect();
+    let both = reported(&lab, "Example Trust", &part(1..320));
+    let why = stopped(&mut ann, both);
+    let together =
+        format!("those of requests {} and {} together, but for about 5 or fewer people", halves[0], halves[1]);
+    assert!(why.contains(&together), "{why}");
+    let ended: String = one(&mut bob, &format!("SELECT jdl_decide_release({both}, 'refuse', 'nothing new')"));
     assert!(ended.starts_with("rejected"), "{ended}");
 
-    // A list with somebody new: the two are to be analysed together.
-    let fifth = reported(
-        &lab,
-        "Example Trust",
-        &format!("{list}{}", without(&other, &[0]).lines().take(3).map(|line| format!("{line}\n")).collect::<String>()),
-    );
-    assert_ne!(stopped(&mut ann, fifth), "");
-    let ended: String = one(&mut bob, &format!("SELECT jdl_decide_release({fifth}, 'merge', 'three came later')"));
+    // A list with three new people: all are to be analysed together.
+    let more = reported(&lab, "Example Trust", &format!("{list}{}", without(&part(0..3), &[0])));
+    assert_ne!(stopped(&mut ann, more), "");
+    let ended: String = one(&mut bob, &format!("SELECT jdl_decide_release({more}, 'merge', 'three came later')"));
     assert!(ended.starts_with("halted"), "{ended}");
     // Another provider is another intruder.
     let apart = reported(&lab, "Another Trust", &list);
@@ -246,7 +253,7 @@ fn without_a_key_nothing_is_released_and_keys_can_be_changed() {
         (&inside, "data directory"),
         (&nonsense, "line 1"),
         ("/nowhere", "cannot be read"),
-        ("jdl.key", "absolute path"),
+        ("beside.key", "absolute path"),
         ("/dev/zero", "no file"),
     ] {
         admin.batch_execute(&format!("SET jdl.key_file = '{path}'")).unwrap();
@@ -472,7 +479,7 @@ fn every_option_of_suppression_does_what_it_says() {
         (counts, r#"{"person": 3}"#, "person"),
         ("SELECT prison, NULL::bigint FROM counts", "{}", "record 1"),
         ("SELECT prison, -4711 FROM counts", "{}", "negative"),
-        ("SELECT prison, 47.11 FROM counts", "{}", "whole number"),
+        ("SELECT prison, 47.11 FROM counts", "{}", "whole numbers"),
         ("SELECT n, n FROM counts", "{}", "cast"),
         ("SELECT outcome, prison, n FROM counts UNION ALL SELECT 'yes', NULL, 4711", "{}", "sum of its parts"),
     ] {
