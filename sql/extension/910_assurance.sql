@@ -65,6 +65,10 @@ BEGIN
                    OR EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = r.request_id AND s.step IN ('link', 'match', 'analyse', 'report') AND s.actor IN (r.approved_by, r.released_by))), (SELECT count(*) FROM jdl.request)
         UNION ALL SELECT 'released', 'Nothing was published that was not approved and released',
                (SELECT array_agg(DISTINCT 'request ' || m.request_id) FROM jdl.released_measure m JOIN jdl.request r USING (request_id) WHERE r.approved_by IS NULL OR r.released_by IS NULL), (SELECT count(*) FROM jdl.released_measure)
+        UNION ALL SELECT 'release-record', 'Every release stands with the record of how it was protected',
+               (SELECT array_agg(DISTINCT 'request ' || m.request_id) FROM jdl.released_measure m WHERE NOT EXISTS (SELECT FROM jdl.release_record k WHERE k.request_id = m.request_id)), (SELECT count(*) FROM jdl.release_record)
+        UNION ALL SELECT 'disclosure-key', 'There is a key of disclosure control, and it lies outside the database',
+               CASE WHEN @extschema@._jdl_key_problem() IS NOT NULL THEN ARRAY[@extschema@._jdl_key_problem()] END, (SELECT count(*) FROM jdl.disclosure_key)
         UNION ALL SELECT 'members', 'No table of jdl is a member of the extension: a dump carries them all',
                (SELECT array_agg(g.name) FROM guarded g JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = g.oid AND d.deptype = 'e'), (SELECT count(*) FROM guarded)
         UNION ALL SELECT 'code', 'The functions are those that were installed',
