@@ -59,7 +59,7 @@ create_jdl() {
   local quiet=(psql -X -q -v ON_ERROR_STOP=1 -o /dev/null)
   PGOPTIONS='-c client_min_messages=warning' "${quiet[@]}" -d postgres -c 'CREATE DATABASE jdl_template'
   PGOPTIONS='-c client_min_messages=warning' "${quiet[@]}" -d jdl_template -c 'CREATE EXTENSION jdl' -c 'SELECT jdl_install()'
-  "${quiet[@]}" -d postgres -c 'CREATE DATABASE jdl TEMPLATE jdl_template' -c 'ALTER DATABASE jdl_template IS_TEMPLATE true'
+  "${quiet[@]}" -d postgres -c 'CREATE DATABASE jdl TEMPLATE jdl_template' -c 'REVOKE CREATE, TEMPORARY ON DATABASE jdl, jdl_template FROM PUBLIC' -c 'ALTER DATABASE jdl_template IS_TEMPLATE true'
   if [ "$("$SERVER_BIN/psql" -X -At -d jdl -c "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_cron'")" = 1 ]; then
     "${quiet[@]}" -d jdl -c 'CREATE EXTENSION pg_cron' -c 'GRANT USAGE ON SCHEMA cron TO jdl_dba'
   fi

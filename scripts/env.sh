@@ -33,6 +33,16 @@ locate_server() {
   export PGRX_PG_CONFIG_PATH=$SERVER_PG_CONFIG
 }
 
+# make_steps DIR: the upgrade steps from every earlier version to the one whose install script lies in DIR.
+make_steps() {
+  local version old from
+  version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml" | head -n 1)
+  for old in "$ROOT"/sql/released/jdl--*.sql; do
+    from=${old##*jdl--}
+    "$ROOT/scripts/upgrade-step" "$old" "$1/jdl--$version.sql" >"$1/jdl--${from%.sql}--$version.sql"
+  done
+}
+
 as_server() {
   if [ "$(id -u)" -eq 0 ]; then
     unshare --user --map-user="$SERVER_UID" --map-group="$SERVER_GID" -- env USER=postgres LOGNAME=postgres "$@"

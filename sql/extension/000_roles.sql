@@ -13,6 +13,11 @@ BEGIN
         RAISE EXCEPTION 'the schema belongs to another role'
             USING ERRCODE = 'insufficient_privilege', HINT = 'Create the extension in a schema that you own.';
     END IF;
+    -- Where anybody may create functions, one that fits a call of ours better would be taken in its place, with the engine's rights.
+    IF pg_catalog.has_schema_privilege('public', '@extschema@', 'CREATE') THEN
+        RAISE EXCEPTION 'everybody may create objects in the schema of the extension'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'REVOKE CREATE ON SCHEMA @extschema@ FROM PUBLIC;';
+    END IF;
     FOREACH role_name IN ARRAY ARRAY['jdl_owner', 'jdl_engine', 'jdl_intake', 'jdl_analyst', 'jdl_approver', 'jdl_dba', 'jdl_auditor', 'jdl_reader'] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) role_name::pg_catalog.name) THEN
             EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);

@@ -30,17 +30,17 @@ CREATE FUNCTION _jdl_today() RETURNS date
 COMMENT ON FUNCTION _jdl_today() IS 'Today in London.';
 
 -- Whether another person has signed off that this one holds the role: everywhere (request_id null) or for the request. Where that
--- has never been asked of anybody, on an instance that is not marked live, being a member of the group is enough: a new lab has to
+-- has never been asked of the person, on an instance that is not marked live, being a member of the group is enough: a new lab has to
 -- begin somewhere. An analyst is always signed off, request by request. Nobody who was signed off once goes on when it ends.
 CREATE FUNCTION _jdl_signed_off(person name, role name, request_id bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ever boolean;
+    live boolean;
 BEGIN
-    RETURN EXISTS (
-        SELECT FROM jdl.access a
-        WHERE a.person = _jdl_signed_off.person AND a.role = _jdl_signed_off.role AND (a.request_id IS NULL OR a.request_id = _jdl_signed_off.request_id)
-          AND a.revoked_at IS NULL AND @extschema@._jdl_today() BETWEEN a.starts_on AND a.ends_on
-    ) OR (role <> 'jdl_analyst' AND @extschema@._jdl_setting('instance') <> '"live"'
-          AND NOT EXISTS (SELECT FROM jdl.access a WHERE a.person = _jdl_signed_off.person AND a.role = _jdl_signed_off.role AND a.request_id IS NULL));
+    SELECT count(*) > 0, coalesce(bool_or(a.live AND (a.request_id IS NULL OR a.request_id = _jdl_signed_off.request_id)), false) INTO ever, live
+    FROM @extschema@._jdl_grants_now(person, role, @extschema@._jdl_today()) a;
+    RETURN live OR (NOT ever AND role <> 'jdl_analyst' AND @extschema@._jdl_setting('instance') <> '"live"');
 END
 $$;
 COMMENT ON FUNCTION _jdl_signed_off(name, name, bigint) IS 'Whether the person is signed off for the role today, everywhere or for the request.';
@@ -79,7 +79,7 @@ BEGIN
             RETURN true;
         ELSIF role_name = 'jdl_intake' THEN
             IF EXISTS (SELECT FROM jdl.request r WHERE r.request_id = _jdl_may.request_id AND r.opened_by = actor) AND @extschema@._jdl_signed_off(actor, role_name, NULL)
-               OR EXISTS (SELECT FROM jdl.access a WHERE a.request_id = _jdl_may.request_id AND a.person = actor AND a.role = role_name) AND @extschema@._jdl_signed_off(actor, role_name, request_id) THEN
+               OR EXISTS (SELECT FROM @extschema@._jdl_grants_now(actor, role_name, @extschema@._jdl_today()) a WHERE a.live AND a.request_id = _jdl_may.request_id) THEN
                 RETURN true;
             END IF;
         ELSIF @extschema@._jdl_signed_off(actor, role_name, request_id) THEN
@@ -116,27 +116,41 @@ $$;
 COMMENT ON FUNCTION _jdl_require_role(text, name[]) IS 'Refuses unless the acting person holds one of the roles.';
 
 -- Dropping a request's partitions takes the strongest lock on the tables that every step reads, each in an order of its own. So that
--- nobody waits in a circle, steps share a lock that destruction takes alone: always the first of all locks, before the request's.
+-- nobody waits in a circle, steps share a lock that destruction takes alone: always the first of all locks, before the request's. It is
+-- a lock of a table and no advisory one, which anybody could hold. Plain reads do not wait for it: who destroys ends them later.
 CREATE FUNCTION _jdl_share_identities() RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
-    BEGIN ATOMIC
-        SELECT pg_advisory_xact_lock_shared(7364108, 3);
-    END;
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    LOCK TABLE ONLY jdl_restricted.submission IN ROW SHARE MODE;
+END
+$$;
 COMMENT ON FUNCTION _jdl_share_identities() IS 'Keeps destruction waiting until this transaction is over; the first thing that a step does which reads identities.';
 
--- Locks the request for a step, or says why the person may not take it.
+-- Destruction's side of the same lock. Whoever holds the other side and does nothing is ended: nobody keeps data by leaving a
+-- transaction open. Superusers' sessions are not ours to end.
+CREATE FUNCTION _jdl_claim_identities() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_terminate_backend(s.pid, 5000) FROM pg_locks l JOIN pg_stat_activity s ON s.pid = l.pid JOIN pg_roles r ON r.oid = s.usesysid
+    WHERE l.locktype = 'relation' AND l.relation = 'jdl_restricted.submission'::regclass AND s.datname = current_database() AND s.pid <> pg_backend_pid()
+      AND s.state IN ('idle in transaction', 'idle in transaction (aborted)') AND s.state_change < clock_timestamp() - interval '30 seconds' AND NOT r.rolsuper;
+    LOCK TABLE ONLY jdl_restricted.submission IN EXCLUSIVE MODE;
+END
+$$;
+COMMENT ON FUNCTION _jdl_claim_identities() IS 'Waits until no step that reads identities is under way, and keeps further ones waiting until this transaction is over.';
+
+-- Locks the request for a step, or says why the person may not take it; who may not does not wait for whoever is at work on it.
 CREATE FUNCTION _jdl_enter(request_id bigint, VARIADIC roles name[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM FROM jdl.request WHERE request.request_id = _jdl_enter.request_id FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM jdl.request r WHERE r.request_id = _jdl_enter.request_id) THEN
         RAISE EXCEPTION 'no such request' USING ERRCODE = 'no_data_found', HINT = 'jdl_open_request returns the number of a new request.';
-    END IF;
-    IF NOT @extschema@._jdl_may(request_id, VARIADIC roles) THEN
+    ELSIF NOT @extschema@._jdl_may(request_id, VARIADIC roles) THEN
         PERFORM @extschema@._jdl_refuse(format('permission denied for request %s', request_id),
             format('%I is not a member of %s, or is not assigned to this request today.', @extschema@._jdl_actor(), array_to_string(roles, ' or ')),
             'An approver assigns an analyst with jdl_grant_access.', request_id);
     END IF;
+    PERFORM FROM jdl.request r WHERE r.request_id = _jdl_enter.request_id FOR UPDATE;
 END
 $$;
 COMMENT ON FUNCTION _jdl_enter(bigint, name[]) IS 'Locks the request for a step of the acting person, or raises why they may not take it.';
@@ -144,11 +158,7 @@ COMMENT ON FUNCTION _jdl_enter(bigint, name[]) IS 'Locks the request for a step 
 CREATE FUNCTION jdl_my_requests() RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN ARRAY(
-        SELECT access.request_id FROM jdl.access
-        WHERE access.person = @extschema@._jdl_actor() AND access.role = 'jdl_analyst' AND access.request_id IS NOT NULL
-          AND access.revoked_at IS NULL AND @extschema@._jdl_today() BETWEEN access.starts_on AND access.ends_on
-    );
+    RETURN ARRAY(SELECT a.request_id FROM @extschema@._jdl_grants_now(@extschema@._jdl_actor(), 'jdl_analyst', @extschema@._jdl_today()) a WHERE a.live AND a.request_id IS NOT NULL);
 END
 $$;
 COMMENT ON FUNCTION jdl_my_requests() IS 'The requests to which the acting person is assigned as analyst today. Row policies ask it.';
@@ -173,10 +183,10 @@ BEGIN
         RAISE EXCEPTION 'person: is not a member of %', role USING ERRCODE = 'invalid_parameter_value', HINT = format('GRANT %I TO %I;', role, person);
     ELSIF coalesce(btrim(reason), '') = '' THEN
         RAISE EXCEPTION 'reason: is required' USING ERRCODE = 'invalid_parameter_value';
-    ELSIF trained_on IS NULL OR trained_on > @extschema@._jdl_today() THEN
-        RAISE EXCEPTION 'trained_on: the date of the data-protection training is required and not in the future' USING ERRCODE = 'invalid_parameter_value';
-    ELSIF ends_on < @extschema@._jdl_today() THEN
-        RAISE EXCEPTION 'ends_on: is in the past' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF trained_on IS NULL OR trained_on NOT BETWEEN @extschema@._jdl_today() - 731 AND @extschema@._jdl_today() THEN
+        RAISE EXCEPTION 'trained_on: the date of the data-protection training is required, at most two years ago and not in the future' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF ends_on NOT BETWEEN @extschema@._jdl_today() AND @extschema@._jdl_today() + 731 THEN
+        RAISE EXCEPTION 'ends_on: must be a day within two years from now' USING ERRCODE = 'invalid_parameter_value', HINT = 'It can be signed anew.';
     ELSIF request_id IS NOT NULL AND NOT EXISTS (SELECT FROM jdl.request WHERE request.request_id = jdl_grant_access.request_id) THEN
         RAISE EXCEPTION 'no such request' USING ERRCODE = 'no_data_found';
     END IF;

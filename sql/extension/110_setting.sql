@@ -35,3 +35,17 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION _jdl_check_options(jsonb, text[]) IS 'Refuses options whose names are not known, and lists those that are.';
+
+-- What policy decides is on the trail with its value before and after: the statement's own event says only how many rows it touched.
+CREATE FUNCTION _jdl_setting_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_RELID <> 'jdl.setting'::regclass THEN
+        RAISE EXCEPTION 'this trigger belongs to jdl.setting' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM @extschema@._jdl_audit('change_setting', NULL, 'jdl.setting', 1, jsonb_build_object('setting', n.setting, 'was', o.value, 'is', n.value))
+    FROM old_rows o JOIN new_rows n USING (setting) WHERE o.value <> n.value;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION _jdl_setting_changed() IS 'Statement trigger of jdl.setting: writes which setting was changed from what to what.';

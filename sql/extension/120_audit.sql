@@ -108,8 +108,8 @@ DECLARE
     last record;
     unsealed record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7364108, 1);
-    SELECT h.position, h.digest INTO last FROM jdl_audit.head h;
+    -- The row's lock makes the order; an advisory lock could be held by anybody.
+    SELECT h.position, h.digest INTO last FROM jdl_audit.head h FOR UPDATE;
     -- First what had to be left, then this one.
     FOR unsealed IN
         SELECT e.* FROM jdl_audit.event e
@@ -121,7 +121,9 @@ BEGIN
         last.digest := @extschema@._jdl_audit_digest(last.digest, unsealed.event_id, unsealed.occurred_at, unsealed.login, unsealed.actor, unsealed.action, unsealed.request_id,
             unsealed.relation, unsealed.row_count, unsealed.transaction_id, unsealed.isolation, unsealed.detail);
         INSERT INTO jdl_audit.chain (position, event_id, digest) VALUES (last.position, unsealed.event_id, last.digest);
-        DELETE FROM jdl_audit.pending p WHERE p.event_id = unsealed.event_id AND unsealed.isolation <> 'read committed';
+        IF unsealed.isolation <> 'read committed' THEN
+            DELETE FROM jdl_audit.pending p WHERE p.event_id = unsealed.event_id;
+        END IF;
     END LOOP;
     UPDATE jdl_audit.head SET position = last.position, digest = last.digest WHERE true;
 END

@@ -83,7 +83,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_approver');
-    PERFORM @extschema@._jdl_require_other_eyes(request_id);
+    PERFORM @extschema@._jdl_require_other_eyes(request_id, true);
     PERFORM @extschema@._jdl_require_reason(reason);
     IF force IS NULL OR force NOT IN ('link', 'non_link', 'none') THEN
         RAISE EXCEPTION 'force: must be link, non_link or none' USING ERRCODE = 'invalid_parameter_value', HINT = 'none takes an earlier decision back.';
@@ -171,6 +171,7 @@ BEGIN
     IF bin_width IS NULL OR NOT bin_width BETWEEN 0.1 AND 100 THEN
         RAISE EXCEPTION 'bin_width: must lie between 0.1 and 100' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.link', NULL);
     RETURN QUERY SELECT bin.low, bin.low + bin_width, count(*) FILTER (WHERE bin.status = 'linked'), count(*) FILTER (WHERE bin.status = 'suspect'), count(*) FILTER (WHERE bin.status = 'unlinked')
     FROM (SELECT floor(l.match_weight / bin_width) * bin_width AS low, l.status FROM jdl_restricted.link l WHERE l.request_id = jdl_link_weights.request_id AND l.match_weight IS NOT NULL) bin
     GROUP BY bin.low ORDER BY bin.low;
@@ -183,6 +184,7 @@ CREATE FUNCTION jdl_link_reasons(request_id bigint) RETURNS TABLE (status text, 
 BEGIN
     PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
+    PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.link', NULL);
     RETURN QUERY SELECT l.status, l.reason, count(*) FROM jdl_restricted.link l WHERE l.request_id = jdl_link_reasons.request_id GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2;
 END
 $$;
@@ -193,6 +195,7 @@ CREATE FUNCTION jdl_link_identifiers(request_id bigint) RETURNS TABLE (finding t
 BEGIN
     PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
+    PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.link', NULL);
     RETURN QUERY
     WITH submitted AS MATERIALIZED (
         SELECT s.record_no, id.identifier, id.value, l.status, l.person_id
@@ -257,6 +260,10 @@ BEGIN
         RAISE EXCEPTION 'request_ids: names a request without records' USING ERRCODE = 'invalid_parameter_value';
     ELSIF cardinality(cohorts) = 0 THEN
         RAISE EXCEPTION 'there are no records to train on' USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The shipped model links without training.';
+    ELSIF (SELECT count(*) FROM jdl_restricted.submission s WHERE s.request_id = ANY (cohorts)) < @extschema@._jdl_setting_int('minimum_records') THEN
+        -- What training answers about one record would say whether that person is in the register.
+        RAISE EXCEPTION 'there are too few records to train on: at least % are needed', @extschema@._jdl_setting('minimum_records') USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'The shipped model links without training.';
     END IF;
     RAISE NOTICE 'linkage: training on the records of % requests', cardinality(cohorts);
     trained := @extschema@._jdl_train_linkage(cohorts, (SELECT m.model FROM jdl.linkage_model m WHERE m.model_version = 1), options - 'use');

@@ -1,5 +1,11 @@
 -- Outcomes and tests, stored once, by a plan that was frozen before.
 
+CREATE FUNCTION _jdl_age_band(age integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN age < 18 THEN '10 to 17' WHEN age < 21 THEN '18 to 20' WHEN age < 25 THEN '21 to 24' WHEN age < 30 THEN '25 to 29'
+        WHEN age < 40 THEN '30 to 39' WHEN age < 50 THEN '40 to 49' ELSE '50 and over' END;
+COMMENT ON FUNCTION _jdl_age_band(integer) IS 'The band of an age at the index date, as the report''s profile and sub-groups name it.';
+
 -- The plan as it would be frozen now: the request's options, the lab's settings, what the analyst asks for, and the design that stands.
 CREATE FUNCTION _jdl_present_plan(request_id bigint, changes jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -59,15 +65,20 @@ BEGIN
         RAISE EXCEPTION 'changes: must be a JSON object' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT string_agg(key, ', ' ORDER BY key) INTO unknown FROM jsonb_object_keys(changes) key
-    WHERE key NOT IN ('primary_measure', 'family', 'permutation_draws', 'seed', 'offence_groups');
+    WHERE key NOT IN ('primary_measure', 'family', 'permutation_draws', 'seed', 'offence_groups', 'sub_groups', 'interaction_tests');
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION 'changes: not a setting of the plan that can be changed: %', unknown USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Known: family, offence_groups, permutation_draws, primary_measure, seed. Follow-up and waiting period decide who can be analysed: they are options of the request.';
+            HINT = 'Known: family, interaction_tests, offence_groups, permutation_draws, primary_measure, seed, sub_groups. Follow-up and waiting period decide who can be analysed: they are options of the request.';
     END IF;
     SELECT p.plan_version, p.plan INTO standing FROM jdl.analysis_plan p WHERE p.request_id = jdl_plan.request_id ORDER BY p.plan_version DESC LIMIT 1;
     IF NOT FOUND OR changes <> '{}' THEN
         PERFORM @extschema@.jdl_match(request_id);
         PERFORM @extschema@._jdl_require_status(request_id, 'planned', 'matched', 'analysed');
+        unknown := (SELECT string_agg(e.level, '; ') FROM unnest(@extschema@._jdl_empty_sub_groups(request_id, @extschema@._jdl_present_plan(request_id, coalesce(standing.plan -> 'analysis', '{}') || changes) -> 'analysis')) e (level));
+        IF unknown IS NOT NULL THEN
+            RAISE EXCEPTION 'sub_groups: nobody in the treatment group is of %', unknown USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'Levels are spelled as in jdl_pseudonymised.member, age_band as in the report (''18 to 20'').';
+        END IF;
         frozen := @extschema@._jdl_freeze_plan(request_id, coalesce(standing.plan -> 'analysis', '{}') || changes, reason);
         IF frozen IS DISTINCT FROM standing.plan_version AND EXISTS (SELECT FROM jdl_pseudonymised.analysis a WHERE a.request_id = jdl_plan.request_id) THEN
             -- What was made by the version before does not stand any more; the plan keeps that it was read.

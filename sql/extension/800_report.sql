@@ -82,6 +82,7 @@ COMMENT ON FUNCTION jdl_check_claim(bigint, text) IS 'Reads a draft sentence abo
 CREATE FUNCTION jdl_forest_html() RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM @extschema@._jdl_require_role('read published results', 'jdl_reader', 'jdl_analyst', 'jdl_approver', 'jdl_auditor');
     RETURN @extschema@._jdl_forest_html((
         SELECT coalesce(jsonb_agg(p.report ORDER BY r.released_at, r.request_id), '[]')
         FROM jdl.report p JOIN jdl.request r ON r.request_id = p.request_id

@@ -25,7 +25,17 @@ BEGIN
               FROM jdl_pseudonymised.member m
               JOIN jdl_restricted.pseudonym p ON p.request_id = m.request_id AND p.pseudonym = m.pseudonym
               JOIN jdl_restricted.sentence e ON e.sentence_id = p.sentence_id
-              WHERE m.request_id = _jdl_keep_sketches.request_id AND m.treated AND m.matched) sets,
+              WHERE m.request_id = _jdl_keep_sketches.request_id AND m.treated AND m.matched
+              UNION ALL
+              SELECT format('%s: %s', g.key, l.value), array_agg(DISTINCT e.person_id)
+              FROM (SELECT p.plan FROM jdl.analysis_plan p WHERE p.request_id = _jdl_keep_sketches.request_id ORDER BY p.plan_version DESC LIMIT 1) standing,
+                   jsonb_each(coalesce(standing.plan #> '{analysis,sub_groups}', '{}')) g, jsonb_array_elements_text(g.value) l,
+                   jdl_pseudonymised.member m
+              JOIN jdl_restricted.pseudonym p ON p.request_id = m.request_id AND p.pseudonym = m.pseudonym
+              JOIN jdl_restricted.sentence e ON e.sentence_id = p.sentence_id
+              WHERE m.request_id = _jdl_keep_sketches.request_id AND m.treated AND m.matched
+                AND CASE g.key WHEN 'age_band' THEN @extschema@._jdl_age_band(m.age) ELSE to_jsonb(m) ->> g.key END = l.value
+              GROUP BY 1) sets,
              LATERAL @extschema@._jdl_sketch(sets.people) s
     LOOP
         INSERT INTO jdl.disclosure_key (key_id, fingerprint) VALUES (made.key_id, made.fingerprint) ON CONFLICT ON CONSTRAINT disclosure_key_pkey DO NOTHING;
@@ -89,7 +99,7 @@ COMMENT ON FUNCTION _jdl_compare_releases(bigint) IS 'How the people of a reques
 CREATE FUNCTION _jdl_finding_words(finding jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN format('the people %s are %s, but for %s people', CASE finding ->> 'analysed_set' WHEN 'linked' THEN 'found on the register' ELSE 'analysed' END,
+    RETURN format('the people %s are %s, but for %s people', CASE finding ->> 'analysed_set' WHEN 'linked' THEN 'found on the register' WHEN 'analysed' THEN 'analysed' ELSE format('analysed as %s', finding ->> 'analysed_set') END,
         CASE finding ->> 'relation'
             WHEN 'same' THEN format('those of request %s', finding -> 'requests' ->> 0)
             WHEN 'union_of' THEN format('those of requests %s and %s together', finding -> 'requests' ->> 0, finding -> 'requests' ->> 1)

@@ -11,18 +11,28 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_require_reason(text) IS 'The reason without surrounding blanks; refuses an empty one.';
 
--- Whoever opened the request or took one of its steps cannot pass it on.
-CREATE FUNCTION _jdl_require_other_eyes(request_id bigint) RETURNS void
+CREATE FUNCTION _jdl_hands(request_id bigint) RETURNS TABLE (person name, action text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT r.opened_by, 'open_request' FROM jdl.request r WHERE r.request_id = _jdl_hands.request_id
+    UNION SELECT e.actor, e.action FROM jdl_audit.event e
+    WHERE e.request_id = _jdl_hands.request_id AND e.action IN ('link', 'override_link', 'match', 'freeze_plan', 'analyse', 'report');
+END
+$$;
+COMMENT ON FUNCTION _jdl_hands(bigint) IS 'Who opened a request, and everybody who had a hand in its figures, as the trail has it.';
+
+-- Whoever opened the request or had a hand in its figures cannot pass it on. The trail is asked, which nobody can change: the row of a
+-- step names only who took it last.
+CREATE FUNCTION _jdl_require_other_eyes(request_id bigint, overriding boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT FROM jdl.request r WHERE r.request_id = _jdl_require_other_eyes.request_id AND r.opened_by = @extschema@._jdl_actor())
-       OR EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = _jdl_require_other_eyes.request_id AND s.step IN ('link', 'match', 'analyse', 'report') AND s.actor = @extschema@._jdl_actor()) THEN
+    IF @extschema@._jdl_actor() IN (SELECT h.person FROM @extschema@._jdl_hands(request_id) h WHERE NOT (overriding AND h.action = 'override_link')) THEN
         PERFORM @extschema@._jdl_refuse(format('request %s needs other eyes', request_id), 'Whoever opened or analysed a request neither approves, releases nor keeps it.',
             'Another approver can.', request_id);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION _jdl_require_other_eyes(bigint) IS 'Refuses the acting person if they opened or analysed the request.';
+COMMENT ON FUNCTION _jdl_require_other_eyes(bigint, boolean) IS 'Refuses the acting person if they opened the request or had a hand in its figures; whoever forces links may go on forcing them.';
 
 CREATE FUNCTION jdl_approve(request_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

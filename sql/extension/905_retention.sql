@@ -185,7 +185,7 @@ DECLARE
     counts jsonb;
     certificate jsonb;
 BEGIN
-    -- The callers hold the lock that steps share (_jdl_share_identities). Against everybody else, all parents in one order, before a count.
+    -- The callers have claimed the identities (_jdl_claim_identities). Against everybody else, all parents in one order, before a count.
     LOCK TABLE ONLY jdl_restricted.submission, ONLY jdl_restricted.link, ONLY jdl_restricted.link_override, ONLY jdl_restricted.index_choice, ONLY jdl_restricted.pseudonym IN ACCESS EXCLUSIVE MODE;
     counts := jsonb_build_object(
         'submissions', (SELECT count(*) FROM jdl_restricted.submission s WHERE s.request_id = _jdl_destroy.request_id),
@@ -237,7 +237,7 @@ CREATE FUNCTION jdl_destroy(request_id bigint) RETURNS jsonb
 DECLARE
     asked record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7364108, 3);
+    PERFORM @extschema@._jdl_claim_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_approver', 'jdl_dba', 'jdl_job');
     SELECT r.status, r.destroy_on INTO asked FROM jdl.request r WHERE r.request_id = jdl_destroy.request_id;
     IF asked.status = 'destroyed' THEN
@@ -277,14 +277,16 @@ BEGIN
     PERFORM @extschema@._jdl_require_role('run retention', 'jdl_job', 'jdl_dba');
     destroyed := 0;
     failed := 0;
-    IF NOT pg_try_advisory_xact_lock(7364108, 2) THEN
+    BEGIN
+        LOCK TABLE jdl.job_run IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN
         RAISE NOTICE 'another retention run is active';
         RETURN NEXT;
         RETURN;
-    END IF;
+    END;
     -- Before any request is locked, and only where there is something to destroy: steps wait until the run is over.
     IF EXISTS (SELECT FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on <= @extschema@._jdl_today()) THEN
-        PERFORM pg_advisory_xact_lock(7364108, 3);
+        PERFORM @extschema@._jdl_claim_identities();
     END IF;
     FOR due IN SELECT r.request_id, r.status FROM jdl.request r
         WHERE r.destroyed_at IS NULL AND r.destroy_on <= @extschema@._jdl_today() AND @extschema@._jdl_held_until(r.request_id) IS NULL ORDER BY r.request_id

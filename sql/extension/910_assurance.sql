@@ -48,6 +48,13 @@ BEGIN
                (SELECT array_agg(DISTINCT format('%s by %s', n.nspname, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)) FROM pg_namespace n, aclexplode(n.nspacl) a
                 WHERE (n.nspname ~ '^jdl' OR n.nspname = '@extschema@') AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
                   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)), (SELECT count(*) FROM pg_namespace WHERE nspname ~ '^jdl')
+        UNION ALL SELECT 'database', 'Nobody but its owner may create schemas or temporary tables in the database',
+               (SELECT array_agg(DISTINCT format('%s by %s', a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)) FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+                WHERE d.datname = current_database() AND a.privilege_type IN ('CREATE', 'TEMPORARY') AND a.grantee <> d.datdba
+                  AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)), 1::bigint
+        UNION ALL SELECT 'grantees', 'Every live grant of access is of a login that is still there and still a member of its group',
+               (SELECT array_agg('grant ' || a.access_id) FROM jdl.access a LEFT JOIN pg_roles r ON r.rolname = a.person AND r.rolcanlogin
+                WHERE a.revoked_at IS NULL AND @extschema@._jdl_today() <= a.ends_on AND (r.oid IS NULL OR NOT pg_has_role(r.oid, a.role, 'MEMBER'))), (SELECT count(*) FROM jdl.access)
         UNION ALL SELECT 'signed-off', 'On a live instance every member of a people''s group is signed off for it',
                (SELECT array_agg(r.rolname || ' for ' || p.role) FROM people p, pg_roles r
                 WHERE @extschema@._jdl_setting('instance') = '"live"' AND r.rolcanlogin AND NOT r.rolsuper AND pg_has_role(r.oid, p.role, 'MEMBER')
@@ -61,12 +68,13 @@ BEGIN
                (SELECT array_agg('grant ' || a.access_id) FROM jdl.access a WHERE a.revoked_at IS NULL AND @extschema@._jdl_today() <= a.ends_on AND a.trained_on < @extschema@._jdl_today() - 731), (SELECT count(*) FROM jdl.access)
         UNION ALL SELECT 'four-eyes', 'No request was approved or released by somebody who opened or analysed it',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r
-                WHERE r.opened_by IN (r.approved_by, r.released_by)
-                   OR EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = r.request_id AND s.step IN ('link', 'match', 'analyse', 'report') AND s.actor IN (r.approved_by, r.released_by))), (SELECT count(*) FROM jdl.request)
+                WHERE EXISTS (SELECT FROM @extschema@._jdl_hands(r.request_id) h WHERE h.person IN (r.approved_by, r.released_by))), (SELECT count(*) FROM jdl.request)
         UNION ALL SELECT 'released', 'Nothing was published that was not approved and released',
                (SELECT array_agg(DISTINCT 'request ' || m.request_id) FROM jdl.released_measure m JOIN jdl.request r USING (request_id) WHERE r.approved_by IS NULL OR r.released_by IS NULL), (SELECT count(*) FROM jdl.released_measure)
-        UNION ALL SELECT 'release-record', 'Every release stands with the record of how it was protected',
-               (SELECT array_agg(DISTINCT 'request ' || m.request_id) FROM jdl.released_measure m WHERE NOT EXISTS (SELECT FROM jdl.release_record k WHERE k.request_id = m.request_id)), (SELECT count(*) FROM jdl.release_record)
+        UNION ALL SELECT 'release-record', 'Every release since 0.2.0 stands with the record of how it was protected',
+               (SELECT array_agg(DISTINCT 'request ' || m.request_id) FROM jdl.released_measure m JOIN jdl.request r USING (request_id)
+                WHERE NOT EXISTS (SELECT FROM jdl.release_record k WHERE k.request_id = m.request_id)
+                  AND coalesce(r.released_at, 'infinity') >= (SELECT min(v.installed_at) FROM jdl.schema_version v WHERE v.version <> '0.1.0')), (SELECT count(*) FROM jdl.release_record)
         UNION ALL SELECT 'disclosure-key', 'There is a key of disclosure control, and it lies outside the database',
                CASE WHEN @extschema@._jdl_key_problem() IS NOT NULL THEN ARRAY[@extschema@._jdl_key_problem()] END, (SELECT count(*) FROM jdl.disclosure_key)
         UNION ALL SELECT 'members', 'No table of jdl is a member of the extension: a dump carries them all',
@@ -134,6 +142,9 @@ BEGIN
                (SELECT array_agg(g.name) FROM guarded g JOIN jdl.request r ON g.relname ~ ('^(submission|link|link_override|index_choice|pseudonym)_' || r.request_id || '$') WHERE r.destroyed_at IS NOT NULL), (SELECT count(*) FROM jdl.destruction)
         UNION ALL SELECT 'clock', 'Every request that ended has a date of destruction',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on IS NULL AND r.status IN ('rejected', 'released', 'halted', 'withdrawn', 'superseded')), (SELECT count(*) FROM jdl.request)
+        UNION ALL SELECT 'clocks-set', 'No clock of destruction is set longer than the privacy impact assessment has it',
+               (SELECT array_agg(format('%s = %s', c.name, @extschema@._jdl_setting_int(c.name))) FROM (VALUES ('review_working_days', 20), ('decision_working_days', 5), ('discussion_working_days', 10)) c (name, longest)
+                WHERE @extschema@._jdl_setting_int(c.name) > c.longest), 3::bigint
         UNION ALL SELECT 'certificates', 'Every destroyed request has a certificate that says what it said when it was written',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r LEFT JOIN jdl.destruction d USING (request_id)
                 WHERE r.destroyed_at IS NOT NULL AND coalesce(d.certificate ->> 'digest', '') IS DISTINCT FROM encode(sha256(convert_to((d.certificate - 'digest')::text, 'UTF8')), 'hex')), (SELECT count(*) FROM jdl.destruction)
@@ -145,8 +156,10 @@ BEGIN
                (SELECT array_agg(j.failed || ' failed') FROM (SELECT * FROM jdl.job_run ORDER BY job_run_id DESC LIMIT 1) j WHERE j.failed > 0), (SELECT count(*) FROM jdl.job_run)
         UNION ALL SELECT 'old-sessions', 'No session that may hold what was destroyed is still open',
                (SELECT array_agg(format('process %s of %s', s.pid, s.person)) FROM @extschema@._jdl_sessions_with_identities() s WHERE s.began < (SELECT max(d.destroyed_at) FROM jdl.destruction d)), (SELECT count(*) FROM jdl.destruction)
-        UNION ALL SELECT 'holidays', 'The bank holidays of the next twelve months are known',
-               CASE WHEN (SELECT max(holiday) FROM jdl.bank_holiday) < @extschema@._jdl_today() + 365 THEN ARRAY['they end on ' || (SELECT max(holiday) FROM jdl.bank_holiday)] END, (SELECT count(*) FROM jdl.bank_holiday)
+        UNION ALL SELECT 'holidays', 'The bank holidays of the next twelve months are known, and no year has so many that they only put clocks off',
+               (SELECT array_agg(h.evidence) FROM (
+                    SELECT 'they end on ' || max(b.holiday) AS evidence FROM jdl.bank_holiday b HAVING max(b.holiday) < @extschema@._jdl_today() + 365
+                    UNION ALL SELECT format('%s in %s', count(*), extract(year FROM b.holiday)) FROM jdl.bank_holiday b GROUP BY extract(year FROM b.holiday) HAVING count(*) > 12) h), (SELECT count(*) FROM jdl.bank_holiday)
     )
     SELECT f.check_id, f.title, coalesce(cardinality(f.offenders), 0) = 0,
            CASE WHEN coalesce(cardinality(f.offenders), 0) = 0 THEN format('%s looked at', f.total) ELSE array_to_string(f.offenders[1:10], ', ') END
@@ -155,9 +168,9 @@ END
 $$;
 COMMENT ON FUNCTION jdl_assurance() IS 'The self-check that an accreditor reads: each control, whether it holds now, and the evidence.';
 
--- What the functions of the extension are, in one figure.
+-- What the functions of the extension are, in one figure. How a session wants names quoted changes nothing in it.
 CREATE FUNCTION _jdl_code_digest() RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
     BEGIN ATOMIC
         SELECT encode(sha256(convert_to(string_agg(pg_get_functiondef(p.oid), E'\n'
                                                    ORDER BY p.proname COLLATE "C", pg_get_function_identity_arguments(p.oid) COLLATE "C"), 'UTF8')), 'hex')

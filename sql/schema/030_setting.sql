@@ -5,9 +5,13 @@ CREATE TABLE IF NOT EXISTS jdl.setting (
     CONSTRAINT setting_is_of_its_kind CHECK (jsonb_typeof(value) = CASE setting WHEN 'default_design' THEN 'object' WHEN 'instance' THEN 'string' WHEN 'backup_role' THEN 'string' WHEN 'differencing' THEN 'string' ELSE 'number' END),
     CONSTRAINT setting_differencing_is_known CHECK (setting <> 'differencing' OR value IN ('"sketch"', '"perturb"')),
     -- Below five a threshold protects nobody; text and null are no figures.
-    CONSTRAINT setting_smallest_cell_protects CHECK (setting <> 'smallest_cell' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric >= 5 ELSE false END)
+    CONSTRAINT setting_smallest_cell_protects CHECK (setting <> 'smallest_cell' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric >= 5 ELSE false END),
+    -- A clock that runs backwards would destroy before anybody has looked.
+    CONSTRAINT setting_days_run_forward CHECK (setting NOT LIKE '%\_days' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric BETWEEN 1 AND 3660 ELSE false END)
 );
 COMMENT ON TABLE jdl.setting IS 'What policy decides. Changing a value changes what later steps do, and is on the trail.';
+CREATE OR REPLACE TRIGGER setting_changed AFTER UPDATE ON jdl.setting REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._jdl_setting_changed();
+ALTER TABLE jdl.setting ENABLE ALWAYS TRIGGER setting_changed;
 
 INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('minimum_records', '60', 'Fewest submitted records of a request (privacy impact assessment, 2013).'),

@@ -24,13 +24,14 @@ COMMENT ON TABLE jdl.disclosure_key IS 'The keys of disclosure control by number
 -- individual rows, so that a later cohort can be compared; goes with its key. Nobody has a grant on it but the engine.
 CREATE TABLE IF NOT EXISTS jdl_restricted.sketch (
     request_id bigint NOT NULL REFERENCES jdl.request,
-    analysed_set text NOT NULL CHECK (analysed_set IN ('linked', 'analysed')),
+    analysed_set text NOT NULL CHECK (btrim(analysed_set) <> ''),
     key_id bigint NOT NULL REFERENCES jdl.disclosure_key,
     people_to_ten integer NOT NULL,
     sums integer[] NOT NULL CHECK (cardinality(sums) = 64),
     made_on date NOT NULL DEFAULT current_date,
     PRIMARY KEY (request_id, analysed_set, key_id)
 );
+COMMENT ON COLUMN jdl_restricted.sketch.analysed_set IS 'linked, analysed, or the sub-group of the analysed that is reported (gender: female).';
 COMMENT ON TABLE jdl_restricted.sketch IS 'Keyed sketches of the sets of people that were analysed, by which a later release about the same people but for a few is found.';
 ALTER TABLE jdl_restricted.sketch ALTER COLUMN sums SET STATISTICS 0;
 

@@ -93,7 +93,7 @@ CREATE POLICY job_run_select ON jdl.job_run FOR SELECT TO jdl_dba, jdl_auditor U
 DROP POLICY IF EXISTS schema_version_select ON jdl.schema_version;
 CREATE POLICY schema_version_select ON jdl.schema_version FOR SELECT TO jdl_dba, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_dba', 'jdl_auditor')));
 GRANT SELECT ON jdl.setting, jdl.channel, jdl.bank_holiday, jdl.register_version TO jdl_intake, jdl_analyst, jdl_approver, jdl_dba, jdl_auditor;
-GRANT UPDATE ON jdl.setting TO jdl_dba;
+GRANT UPDATE (value) ON jdl.setting TO jdl_dba;
 GRANT INSERT, UPDATE, DELETE ON jdl.channel, jdl.bank_holiday TO jdl_dba;
 DROP POLICY IF EXISTS retention_decision_select ON jdl.retention_decision;
 CREATE POLICY retention_decision_select ON jdl.retention_decision FOR SELECT TO jdl_approver, jdl_dba, jdl_auditor USING ((SELECT @extschema@._jdl_holds('jdl_approver', 'jdl_dba', 'jdl_auditor')));

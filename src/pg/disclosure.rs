@@ -26,7 +26,9 @@ struct TableRow {
 /// it says whose share of a sum the row is.
 fn read_table(query: &str, person: Option<&str>) -> Result<(Vec<String>, Vec<TableRow>), ErrorReport> {
     Spi::connect(|client| {
-        let table = client.select(query, None, &[]).map_err(spi)?;
+        // The query's own errors are raised as they are; what comes back is that it was none (COMMIT, COPY, ...).
+        let table =
+            client.select(query, None, &[]).map_err(|_| invalid("query", "must be one query that returns rows"))?;
         let columns = table.columns().unwrap_or(0);
         if columns < 2 {
             return Err(invalid("query", "must return dimension columns and then a count"));

@@ -1,19 +1,16 @@
 //! The rows of a query as the frame that matching works on.
 //!
-//! SPI hands each row to a receiver of ours while the query runs: nothing is copied or kept on the way, cells are read from the
-//! executor's own slot by their type, and the plan may be a parallel one.
-
-use std::ffi::{CString, c_int};
-use std::ptr;
+//! Nothing is copied or kept on the way: cells are read from the executor's own slot by their type.
 
 use jdl_core::matching::{Cell, Frame, FrameBuilder, Kind};
+use pgrx::PgTupleDesc;
 use pgrx::datum::FromDatum;
-use pgrx::memcxt::PgMemoryContexts;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::varlena::varlena_to_byte_slice;
 
-use super::error::{invalid, report, spi};
+use super::error::{invalid, report};
+use super::rows::{self, Row, Visitor};
 
 /// How a column of a query is read.
 #[derive(Clone, Copy)]
@@ -132,12 +129,7 @@ struct Shape {
 
 impl Shape {
     /// Reads the columns, and begins a frame for them.
-    ///
-    /// # Safety
-    /// `descriptor` describes the rows of a query that runs.
-    unsafe fn begin(descriptor: pg_sys::TupleDesc) -> Result<(Self, FrameBuilder), ErrorReport> {
-        // SAFETY: the caller's promise. The copy is freed with the value.
-        let descriptor = unsafe { pgrx::PgTupleDesc::from_pg_copy(descriptor) };
+    fn begin(descriptor: &PgTupleDesc<'_>) -> Result<(Self, FrameBuilder), ErrorReport> {
         let (mut id, mut treated, mut covariates, mut columns) = (None, None, Vec::new(), Vec::new());
         for (at, attribute) in descriptor.iter().enumerate() {
             // SAFETY: a look into the catalogue; a domain is read as what it is made of.
@@ -169,131 +161,45 @@ impl Shape {
         let builder = FrameBuilder::new(&columns).map_err(report)?;
         Ok((Self { id, treated, covariates }, builder))
     }
+}
 
-    /// Adds the row that stands in `slot`.
-    ///
-    /// # Safety
-    /// `slot` holds a row of the query that the shape was made for.
-    unsafe fn push(&self, builder: &mut FrameBuilder, slot: *mut pg_sys::TupleTableSlot) -> Result<(), ErrorReport> {
-        // SAFETY: the caller's promise; slot_getsomeattrs_int fills the two arrays up to the last column.
-        let (values, nulls) = unsafe {
-            let columns = self.covariates.len() + 2;
-            if usize::try_from((*slot).tts_nvalid).is_ok_and(|valid| valid < columns) {
-                pg_sys::slot_getsomeattrs_int(slot, columns as c_int);
-            }
-            (
-                std::slice::from_raw_parts((*slot).tts_values, columns),
-                std::slice::from_raw_parts((*slot).tts_isnull, columns),
-            )
-        };
+/// A frame in the making, once the shape of the rows is known.
+#[derive(Default)]
+struct Reading(Option<(Shape, FrameBuilder)>);
+
+impl Visitor for Reading {
+    fn begin(&mut self, descriptor: &PgTupleDesc<'_>) -> Result<(), ErrorReport> {
+        self.0 = Some(Shape::begin(descriptor)?);
+        Ok(())
+    }
+
+    fn row(&mut self, &Row { values, nulls }: &Row<'_>) -> Result<(), ErrorReport> {
+        let Some((shape, builder)) = &mut self.0 else { return Ok(()) };
         let absent = |column: &str| invalid(column, &format!("is null in record {}", builder.len() + 1));
-        if nulls[self.id] {
+        if nulls[shape.id] {
             return Err(absent("id"));
         }
-        if nulls[self.treated] {
+        if nulls[shape.treated] {
             return Err(absent("treated"));
         }
-        let (id, treated) = (values[self.id].value() as i64, values[self.treated].value() as u8 != 0);
+        let (id, treated) = (values[shape.id].value() as i64, values[shape.treated].value() as u8 != 0);
         builder
             .push_row_with(id, treated, |column| {
-                let (at, reader) = self.covariates[column];
-                // SAFETY: the reader is that of the column, and the slot keeps the row until the next one comes.
+                let (at, reader) = shape.covariates[column];
+                // SAFETY: the reader is that of the column, and the row stands until the next one comes.
                 if nulls[at] { Cell::Missing } else { unsafe { reader.cell(values[at]) } }
             })
             .map_err(report)
     }
 }
 
-/// What SPI hands the rows to. It starts as Postgres' own struct does.
-#[repr(C)]
-struct Receiver {
-    base: pg_sys::DestReceiver,
-    reading: Option<Result<(Shape, FrameBuilder), ErrorReport>>,
-    /// For what reading a row leaves behind, such as text that was stored compressed.
-    scratch: PgMemoryContexts,
-    rows_in_scratch: u32,
-}
-
-impl Receiver {
-    /// # Safety
-    /// `receiver` is the first field of a `Receiver`.
-    unsafe fn of<'a>(receiver: *mut pg_sys::DestReceiver) -> &'a mut Self {
-        // SAFETY: the caller's promise.
-        unsafe { &mut *receiver.cast::<Self>() }
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn start(
-    receiver: *mut pg_sys::DestReceiver,
-    _operation: c_int,
-    descriptor: pg_sys::TupleDesc,
-) {
-    // SAFETY: Postgres calls this with the receiver that it was given and the shape of the rows.
-    unsafe { Receiver::of(receiver).reading = Some(Shape::begin(descriptor)) };
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver: *mut pg_sys::DestReceiver) -> bool {
-    const ROWS: u32 = 1_000;
-    // SAFETY: Postgres calls this with the receiver that it was given and a row.
-    let Receiver { reading, scratch, rows_in_scratch, .. } = unsafe { Receiver::of(receiver) };
-    let Some(Ok((shape, builder))) = reading else { return false };
-    *rows_in_scratch += 1;
-    if *rows_in_scratch == ROWS {
-        *rows_in_scratch = 0;
-        // SAFETY: the builder has taken over what the cells of earlier rows held.
-        unsafe { scratch.reset() };
-    }
-    // SAFETY: nothing that reading a row allocates is used after it.
-    let pushed = unsafe { scratch.switch_to(|_| shape.push(builder, slot)) };
-    // The answer is whether to go on; what went wrong is raised when the executor has closed.
-    pushed.map_err(|error| *reading = Some(Err(error))).is_ok()
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn nothing(_receiver: *mut pg_sys::DestReceiver) {}
-
 /// Runs a query that returns `id bigint, treated boolean` and covariates (numeric, boolean or text) into a frame.
 ///
 /// # Errors
 /// The query's own, other columns than these, and what [`FrameBuilder`] refuses.
 pub fn read(query: &str) -> Result<Frame, ErrorReport> {
-    let text = CString::new(query).map_err(|_| invalid("query", "must not hold a zero byte"))?;
-    let mut receiver = Receiver {
-        base: pg_sys::DestReceiver {
-            receiveSlot: Some(receive),
-            rStartup: Some(start),
-            rShutdown: Some(nothing),
-            rDestroy: Some(nothing),
-            mydest: pg_sys::CommandDest::DestTuplestore,
-        },
-        reading: None,
-        scratch: PgMemoryContexts::new("jdl rows"),
-        rows_in_scratch: 0,
-    };
-    Spi::connect(|_| {
-        // SAFETY: SPI is connected; the plan is used and freed here, and the receiver outlives its execution.
-        unsafe {
-            let plan =
-                pg_sys::SPI_prepare_cursor(text.as_ptr(), 0, ptr::null_mut(), pg_sys::CURSOR_OPT_PARALLEL_OK as c_int);
-            if plan.is_null() || !pg_sys::SPI_is_cursor_plan(plan) {
-                return Err(invalid("query", "must be one query that returns rows"));
-            }
-            let options = pg_sys::SPIExecuteOptions {
-                read_only: true,
-                must_return_tuples: true,
-                dest: (&raw mut receiver).cast(),
-                ..Default::default()
-            };
-            let done = pg_sys::SPI_execute_plan_extended(plan, &raw const options);
-            pg_sys::SPI_freeplan(plan);
-            Spi::check_status(done).map_err(spi)?;
-            Ok(())
-        }
-    })?;
-    match receiver.reading {
-        Some(read) => read?.1.finish().map_err(report),
-        None => Err(invalid("query", "returns nothing")),
-    }
+    let mut reading = Reading::default();
+    rows::visit(query, &mut reading)?;
+    let (_, builder) = reading.0.ok_or_else(|| invalid("query", "returns nothing"))?;
+    builder.finish().map_err(report)
 }

@@ -1,7 +1,67 @@
-//! The bytes that the trail's digests cover, and the process that writes refused attempts where no rollback reaches them.
+//! Access as it is now, the bytes that the trail's digests cover, and the process that writes refused attempts where no rollback
+//! reaches them.
+
+use std::ffi::CStr;
+use std::ptr;
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+
+use super::error::{missing, spi};
+
+/// The grants of access of a person to a role, and whether each holds on the day: as they are committed at this moment, whatever the
+/// transaction's snapshot is. A snapshot that was taken before a revocation, and perhaps exported by somebody else's session, would
+/// go on showing the grant.
+#[pg_extern(stable, strict, name = "_jdl_grants_now")]
+fn grants_now(
+    person: &str,
+    role: &str,
+    today: Date,
+) -> Result<TableIterator<'static, (name!(request_id, Option<i64>), name!(live, bool))>, ErrorReport> {
+    const QUERY: &CStr = c"SELECT a.request_id, a.revoked_at IS NULL AND $3 BETWEEN a.starts_on AND a.ends_on
+        FROM jdl.access a WHERE a.person = $1::pg_catalog.name AND a.role = $2::pg_catalog.name";
+    let mut types = [pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID];
+    let mut values = [
+        person.into_datum().unwrap_or(pg_sys::Datum::null()),
+        role.into_datum().unwrap_or(pg_sys::Datum::null()),
+        today.into_datum().unwrap_or(pg_sys::Datum::null()),
+    ];
+    let mut grants = Vec::new();
+    Spi::connect(|_| {
+        // SAFETY: SPI is connected; types and values are as many as the query has parameters; rows are read before the plan is freed.
+        unsafe {
+            let plan = pg_sys::SPI_prepare(QUERY.as_ptr(), 3, types.as_mut_ptr());
+            if plan.is_null() {
+                return Err(missing("the plan of a query"));
+            }
+            let latest = pg_sys::GetLatestSnapshot();
+            let done = pg_sys::SPI_execute_snapshot(
+                plan,
+                values.as_mut_ptr(),
+                ptr::null(),
+                latest,
+                ptr::null_mut(),
+                true,
+                false,
+                0,
+            );
+            Spi::check_status(done).map_err(spi)?;
+            let table = pg_sys::SPI_tuptable;
+            for row in 0..(*table).numvals {
+                let tuple = *(*table).vals.add(row as usize);
+                let mut absent = false;
+                let request = pg_sys::SPI_getbinval(tuple, (*table).tupdesc, 1, &raw mut absent);
+                let request_id = i64::from_datum(request, absent);
+                let live = pg_sys::SPI_getbinval(tuple, (*table).tupdesc, 2, &raw mut absent);
+                grants.push((request_id, bool::from_datum(live, absent).unwrap_or(false)));
+            }
+            pg_sys::SPI_freeplan(plan);
+            Ok(())
+        }
+    })?;
+    Ok(TableIterator::new(grants))
+}
 
 /// The canonical bytes of an event: each field with its length before it, so that no two events share their bytes
 /// (`ab`,`c` against `a`,`bc`; null against empty). Text in, so that time zone and date style of a session change nothing.

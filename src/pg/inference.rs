@@ -1,9 +1,9 @@
 //! Inference: rates compared, and the whole test set of a request.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use jdl_core::calendar::Day;
-use jdl_core::inference::{self, Alternatives, AnalysisPlan, Design, DesignRun};
+use jdl_core::inference::{self, Alternatives, AnalysisPlan, Design, DesignRun, Levels, SubGroupBy};
 use jdl_core::matching::MatchOptions;
 use jdl_core::outcomes::{
     CourtCategory, Definition, IndexEvent, Offence, OffenceFilter, OffenceOutcome, PersonOutcome, measure_outcomes,
@@ -16,10 +16,8 @@ use pgrx::prelude::*;
 use super::error::{invalid, missing, report, spi};
 use super::frame;
 use super::matching::{ASSESSMENT, CANDIDATE};
-use super::read::{day, extension_schema, heartbeat};
+use super::read::{extension_schema, heartbeat};
 
-/// Rows fetched at a time.
-const BATCH: std::ffi::c_long = 10_000;
 /// Somebody of whom at least one need was assessed in the 12 months up to the index date.
 const ASSESSED: &str =
     "'{need,no need}' && ARRAY[accommodation_need, employment_need, drugs_need, alcohol_need, thinking_need]";
@@ -129,6 +127,8 @@ struct Member {
     treated: bool,
     weight: f64,
     set: Option<u32>,
+    /// By the covariates of the plan's sub-groups, in their order.
+    levels: Vec<String>,
 }
 
 /// A plan as JSON, its omissions filled in, or why it cannot be followed.
@@ -150,16 +150,21 @@ fn read_plan(plan: JsonB) -> Result<AnalysisPlan, ErrorReport> {
 fn analyse_request(request_id: i64, plan: JsonB, design: JsonB) -> Result<JsonB, ErrorReport> {
     let plan = read_plan(plan)?;
     let options = MatchOptions::from_value(design.0).map_err(report)?;
-    let members = read_members(request_id)?;
+    let members = read_members(request_id, &plan)?;
     let sentences: Vec<i64> = members.iter().map(|m| m.sentence_id).collect();
-    let (outcomes, offences_read) = read_outcomes(&sentences, &plan)?;
+    let (outcomes, offences_read) = read_outcomes(&sentences, &plan, AtRisk::Read)?;
     write_outcomes(request_id, &members, &outcomes)?;
 
     let treated: Vec<bool> = members.iter().map(|m| m.treated).collect();
     let weight: Vec<f64> = members.iter().map(|m| m.weight).collect();
     let set: Vec<Option<u32>> = members.iter().map(|m| m.set).collect();
     let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcomes };
-    let analysis = inference::analyse(design, &plan, &heartbeat).map_err(report)?;
+    let by_covariate: Vec<(SubGroupBy, Vec<String>)> = (0..)
+        .zip(plan.sub_groups.keys())
+        .map(|(at, by)| (*by, members.iter().filter_map(|m: &Member| m.levels.get::<usize>(at).cloned()).collect()))
+        .collect();
+    let levels: Vec<Levels<'_>> = by_covariate.iter().map(|(by, level)| Levels { by: *by, level }).collect();
+    let analysis = inference::analyse(design, &levels, &plan, &heartbeat).map_err(report)?;
     let counts = OutcomeCounts::of(&design);
     let matched: HashSet<i64> = members.iter().filter(|m| m.treated).map(|m| m.sentence_id).collect();
     let (alternatives, pool_offences) = alternatives(request_id, &matched, &options, &plan)?;
@@ -183,7 +188,8 @@ fn alternatives(
     let candidates = format!("{}._jdl_candidates({request_id})", extension_schema()?);
     let mut alternatives = Alternatives::default();
     let everybody = frame::read(&format!("SELECT {CANDIDATE}, {ASSESSMENT} FROM {candidates} WHERE loss IS NULL"))?;
-    let (outcomes, offences_read) = read_outcomes(everybody.ids(), plan)?;
+    // When people of the pool died or were locked away matters to the curves of the matched alone.
+    let (outcomes, offences_read) = read_outcomes(everybody.ids(), plan, AtRisk::Ignored)?;
     let kept: Vec<bool> = everybody.ids().iter().map(|id| matched.contains(id)).collect();
     alternatives.doubly_robust = match inference::doubly_robust(&everybody, &kept, &outcomes, plan, &heartbeat) {
         Ok(found) => found.ok(),
@@ -229,24 +235,63 @@ fn alternatives(
     Ok((alternatives, offences_read))
 }
 
+/// The column of a member that a sub-group is made of.
+fn column(by: SubGroupBy, schema: &str) -> String {
+    match by {
+        SubGroupBy::AgeBand => format!("{schema}._jdl_age_band(m.age)"),
+        SubGroupBy::Disposal => "m.disposal".to_owned(),
+        SubGroupBy::Ethnicity => "m.ethnicity".to_owned(),
+        SubGroupBy::Gender => "m.gender".to_owned(),
+        SubGroupBy::Nationality => "m.nationality".to_owned(),
+        SubGroupBy::OffenceGroup => "m.offence_group".to_owned(),
+        SubGroupBy::Region => "m.region".to_owned(),
+    }
+}
+
+/// The sub-groups that a plan names and no treated person of the request belongs to, as "covariate: level".
+#[pg_extern(name = "_jdl_empty_sub_groups")]
+fn empty_sub_groups(request_id: i64, plan: JsonB) -> Result<Vec<String>, ErrorReport> {
+    let plan = read_plan(plan)?;
+    let schema = extension_schema()?;
+    let mut empty = Vec::new();
+    for (by, levels) in &plan.sub_groups {
+        let there = Spi::get_one_with_args::<Vec<String>>(
+            &format!(
+                "SELECT array_agg(DISTINCT {}) FROM jdl_pseudonymised.member m WHERE m.request_id = $1 AND m.treated",
+                column(*by, &schema)
+            ),
+            &[request_id.into()],
+        )
+        .map_err(spi)?
+        .unwrap_or_default();
+        let name = serde_json::json!(by);
+        let missing = levels.iter().filter(|level| !there.contains(level));
+        empty.extend(missing.map(|level| format!("{}: {level}", name.as_str().unwrap_or_default())));
+    }
+    Ok(empty)
+}
+
 /// The matched members in the order of their sentences, which is not that of their random pseudonyms: sums must come out the same every time.
-fn read_members(request_id: i64) -> Result<Vec<Member>, ErrorReport> {
+fn read_members(request_id: i64, plan: &AnalysisPlan) -> Result<Vec<Member>, ErrorReport> {
+    let schema = extension_schema()?;
+    let columns: Vec<String> = plan.sub_groups.keys().map(|by| column(*by, &schema)).collect();
+    let query = format!(
+        "SELECT m.pseudonym, m.treated, m.weight, m.matched_set, p.sentence_id, ARRAY[{}]::text[]
+         FROM jdl_pseudonymised.member m
+         JOIN jdl_restricted.pseudonym p ON p.request_id = m.request_id AND p.pseudonym = m.pseudonym
+         WHERE m.request_id = $1 AND m.matched ORDER BY p.sentence_id",
+        columns.join(", ")
+    );
     Spi::connect(|client| {
         let mut members = Vec::new();
-        for row in client.select(
-            "SELECT m.pseudonym, m.treated, m.weight, m.matched_set, p.sentence_id
-             FROM jdl_pseudonymised.member m
-             JOIN jdl_restricted.pseudonym p ON p.request_id = m.request_id AND p.pseudonym = m.pseudonym
-             WHERE m.request_id = $1 AND m.matched ORDER BY p.sentence_id",
-            None,
-            &[request_id.into()],
-        )? {
+        for row in client.select(&query, None, &[request_id.into()])? {
             members.push(Member {
                 pseudonym: row.get(1)?.unwrap_or_default(),
                 treated: row.get(2)?.unwrap_or_default(),
                 weight: row.get(3)?.unwrap_or_default(),
                 set: row.get::<i64>(4)?.and_then(|set| u32::try_from(set).ok()),
                 sentence_id: row.get(5)?.unwrap_or_default(),
+                levels: row.get(6)?.unwrap_or_default(),
             });
         }
         Ok(members)
@@ -254,118 +299,128 @@ fn read_members(request_id: i64) -> Result<Vec<Member>, ErrorReport> {
     .map_err(spi)
 }
 
+/// Whether to look for deaths and long custody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtRisk {
+    Read,
+    Ignored,
+}
+
 /// The outcomes of the index events that the sentences are, in their order, and how many offences were read for them.
-fn read_outcomes(sentences: &[i64], plan: &AnalysisPlan) -> Result<(Vec<PersonOutcome>, usize), ErrorReport> {
-    let people = read_index_events(sentences, plan)?;
-    let (offences, bounds, filter) = read_offences(sentences, plan)?;
+///
+/// Columns come as arrays, one value of SPI each: a pool of half a million people costs what its joins cost.
+fn read_outcomes(
+    sentences: &[i64],
+    plan: &AnalysisPlan,
+    at_risk: AtRisk,
+) -> Result<(Vec<PersonOutcome>, usize), ErrorReport> {
+    let people = read_index_events(sentences, plan, at_risk)?;
+    heartbeat();
+    let (offences, bounds) = read_offences(sentences, plan)?;
+    let filter = if plan.offence_groups.is_empty() {
+        OffenceFilter::All
+    } else {
+        OffenceFilter::Only((1..).take(plan.offence_groups.len()).collect())
+    };
     let definition = Definition { length: plan.length().map_err(report)?, filter };
     let outcomes = measure_outcomes(&people, &offences, &bounds, &definition, &heartbeat).map_err(report)?;
     Ok((outcomes, offences.len()))
 }
 
-/// When each follow-up starts and when the person left early: by death, or by custody of `long_custody_days` or more that
-/// begins in the follow-up.
-fn read_index_events(sentences: &[i64], plan: &AnalysisPlan) -> Result<Vec<IndexEvent>, ErrorReport> {
+/// When each follow-up starts and when the person left early: by death, or by custody of `long_custody_days` or more (counted
+/// from the index date) that begins in the follow-up or runs already at its start. Custody whose end is not known counts if
+/// it begins in the follow-up; of one that began before, the register would know by then.
+fn read_index_events(sentences: &[i64], plan: &AnalysisPlan, at_risk: AtRisk) -> Result<Vec<IndexEvent>, ErrorReport> {
+    let left = match at_risk {
+        AtRisk::Ignored => "NULL::date".to_owned(),
+        AtRisk::Read => format!(
+            "least(p.date_of_death, (
+                 SELECT min(greatest(s.start_date, e.index_date)) FROM jdl_restricted.sentence s
+                 WHERE s.person_id = e.person_id AND s.sentence_id <> e.sentence_id
+                   AND s.start_date < e.index_date + make_interval(months => {months})
+                   AND s.kind = ANY ((SELECT kinds FROM custody)::text[])
+                   AND (CASE WHEN s.end_date IS NULL THEN s.start_date > e.index_date
+                             ELSE s.end_date - greatest(s.start_date, e.index_date) >= (SELECT value::integer FROM jdl.setting WHERE setting = 'long_custody_days') END)))",
+            months = plan.follow_up_months
+        ),
+    };
     let query = format!(
         "WITH custody AS MATERIALIZED (
              SELECT array_agg(k.kind) AS kinds FROM (SELECT DISTINCT s.kind FROM jdl_restricted.sentence s) k WHERE {schema}._jdl_disposal(k.kind) = 'custody'
+         ), found AS (
+             SELECT asked.n, e.index_date - date '2000-01-01' AS start, {left} - date '2000-01-01' AS until
+             FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (sentence_id, n)
+             JOIN jdl_restricted.index_event e USING (sentence_id) JOIN jdl_restricted.person p USING (person_id)
+             ORDER BY asked.n
          )
-         SELECT e.index_date, least(p.date_of_death, (
-             SELECT min(s.start_date) FROM jdl_restricted.sentence s
-             WHERE s.person_id = e.person_id AND s.start_date > e.index_date AND s.start_date < e.index_date + make_interval(months => $2)
-               AND s.kind = ANY ((SELECT kinds FROM custody)::text[])
-               AND (s.end_date IS NULL OR s.end_date - s.start_date >= (SELECT value::integer FROM jdl.setting WHERE setting = 'long_custody_days'))))
-         FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (sentence_id, n)
-         JOIN jdl_restricted.index_event e USING (sentence_id) JOIN jdl_restricted.person p USING (person_id)
-         ORDER BY asked.n",
+         SELECT array_agg(f.start), array_agg(f.until) FROM found f",
         schema = extension_schema()?
     );
-    let arguments = [sentences.to_vec().into(), i32::from(plan.follow_up_months).into()];
-    let people = Spi::connect(|client| {
-        let mut people = Vec::with_capacity(sentences.len());
-        for row in client.select(&query, None, &arguments)? {
-            people.push(IndexEvent {
-                start: row.get::<Date>(1)?.map(day).unwrap_or(Day(0)),
-                at_risk_until: row.get::<Date>(2)?.map(day),
-            });
-        }
-        Ok(people)
-    })
-    .map_err(spi)?;
-    if people.len() == sentences.len() { Ok(people) } else { Err(missing("an index event of the request")) }
+    let (start, until) =
+        Spi::get_two_with_args::<Vec<i32>, Vec<Option<i32>>>(&query, &[sentences.to_vec().into()]).map_err(spi)?;
+    let (start, until) = (start.unwrap_or_default(), until.unwrap_or_default());
+    if start.len() != sentences.len() {
+        return Err(missing("an index event of the request"));
+    }
+    let event = |(start, until): (i32, Option<i32>)| IndexEvent { start: Day(start), at_risk_until: until.map(Day) };
+    Ok(start.into_iter().zip(until).map(event).collect())
 }
 
-/// The offences in the windows of the index events, flat, event after event; and the filter with its groups as codes.
-fn read_offences(
-    sentences: &[i64],
-    plan: &AnalysisPlan,
-) -> Result<(Vec<Offence>, Vec<usize>, OffenceFilter), ErrorReport> {
+/// The proven offences in the windows of the index events, flat, event after event. Their group is its place (from 1) among
+/// those that the plan counts, 0 for another.
+fn read_offences(sentences: &[i64], plan: &AnalysisPlan) -> Result<(Vec<Offence>, Vec<usize>), ErrorReport> {
     let query = format!(
-        "SELECT asked.n, o.offence_date, o.outcome_date, {schema}._jdl_is_proven(o.outcome), o.outcome ~* 'caution|reprimand|warning', o.offence_group, lower(o.court_category), o.custodial
-         FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (sentence_id, n)
-         JOIN jdl_restricted.index_event e USING (sentence_id)
-         JOIN jdl_restricted.offence o ON o.person_id = e.person_id AND o.offence_date >= e.index_date AND o.offence_date <= e.index_date + make_interval(months => $2)
-              -- What was proven on the index date is what the index event is about: a caution is often of the day of the offence.
-              AND (o.outcome_date > e.index_date) IS NOT FALSE
-         ORDER BY asked.n, o.offence_date, o.offence_id",
+        "WITH near AS MATERIALIZED (
+             SELECT asked.n, o.offence_id, o.offence_date, o.outcome_date, o.outcome, o.offence_group, o.court_category, o.custodial
+             FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (sentence_id, n)
+             JOIN jdl_restricted.index_event e USING (sentence_id)
+             JOIN jdl_restricted.offence o ON o.person_id = e.person_id AND o.offence_date >= e.index_date AND o.offence_date <= e.index_date + make_interval(months => $2)
+                  -- What was proven on the index date is what the index event is about: a caution is often of the day of the offence.
+                  AND o.outcome_date > e.index_date AND o.outcome_date <= e.index_date + make_interval(months => $2 + $3)
+         ), proof AS MATERIALIZED (
+             -- Read each spelling once, not once a row.
+             SELECT s.outcome, s.outcome ~* 'caution|reprimand|warning' AS caution FROM (SELECT DISTINCT near.outcome FROM near) s WHERE {schema}._jdl_is_proven(s.outcome)
+         ), category AS MATERIALIZED (
+             SELECT s.court_category, CASE WHEN s.court_category ~* 'either' THEN 2 WHEN s.court_category ~* 'indict' THEN 3 WHEN s.court_category ~* 'summary' THEN 1 ELSE 0 END AS code
+             FROM (SELECT DISTINCT near.court_category FROM near) s
+         ), proven AS (
+             SELECT near.n, near.offence_date - date '2000-01-01' AS committed, near.outcome_date - date '2000-01-01' AS decided,
+                    category.code + CASE WHEN proof.caution THEN 4 ELSE 0 END + CASE WHEN near.custodial THEN 8 ELSE 0 END + 16 * coalesce(array_position($4::text[], near.offence_group), 0) AS flags
+             FROM near JOIN proof ON proof.outcome = near.outcome LEFT JOIN category ON category.court_category = near.court_category
+             ORDER BY near.n, near.offence_date, near.offence_id
+         )
+         SELECT array_agg(p.n::integer), array_agg(p.committed), array_agg(p.decided), array_agg(p.flags) FROM proven p",
         schema = extension_schema()?
     );
-    let mut codes: HashMap<String, u16> = HashMap::new();
-    let mut code_of = |group: String| {
-        let next = u16::try_from(codes.len()).unwrap_or(u16::MAX);
-        *codes.entry(group).or_insert(next)
-    };
-    let filter = if plan.offence_groups.is_empty() {
-        OffenceFilter::All
-    } else {
-        OffenceFilter::Only(plan.offence_groups.iter().map(|group| code_of(group.clone())).collect())
-    };
-    let mut offences = Vec::new();
-    let mut bounds = vec![0; sentences.len() + 1];
-    Spi::connect(|client| {
-        let mut cursor =
-            client.open_cursor(&query, &[sentences.to_vec().into(), i32::from(plan.follow_up_months).into()]);
-        loop {
-            let rows = cursor.fetch(BATCH)?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            for row in rows {
-                let (Some(position), Some(offence_date)) = (row.get::<i64>(1)?, row.get::<Date>(2)?) else { continue };
-                let outcome = match (row.get::<bool>(4)?, row.get::<bool>(5)?) {
-                    (Some(true), Some(true)) => OffenceOutcome::Caution,
-                    (Some(true), _) => OffenceOutcome::Conviction,
-                    _ => OffenceOutcome::NotProven,
-                };
-                offences.push(Offence {
-                    offence_date: day(offence_date),
-                    outcome_date: row.get::<Date>(3)?.map(day),
-                    outcome,
-                    offence_group: code_of(row.get::<String>(6)?.unwrap_or_default()),
-                    court_category: row.get::<String>(7)?.as_deref().and_then(court_category),
-                    custodial: row.get::<bool>(8)?.unwrap_or_default(),
-                });
-                // Positions count from 1, so this is the end of the event's own offences.
-                bounds[position as usize] = offences.len();
-            }
-            heartbeat();
-        }
+    let groups: Vec<String> = plan.offence_groups.iter().cloned().collect();
+    let arguments = [
+        sentences.to_vec().into(),
+        i32::from(plan.follow_up_months).into(),
+        i32::from(plan.waiting_months).into(),
+        groups.into(),
+    ];
+    let columns = Spi::connect(|client| {
+        let row = client.select(&query, None, &arguments)?.first();
+        (1..=4).map(|at| row.get::<Vec<i32>>(at).map(Option::unwrap_or_default)).collect::<Result<Vec<_>, _>>()
     })
     .map_err(spi)?;
-    for at in 1..bounds.len() {
-        bounds[at] = bounds[at].max(bounds[at - 1]);
-    }
-    Ok((offences, bounds, filter))
-}
-
-fn court_category(text: &str) -> Option<CourtCategory> {
-    if text.contains("either") {
-        Some(CourtCategory::EitherWay)
-    } else if text.contains("indict") {
-        Some(CourtCategory::Indictable)
-    } else {
-        text.contains("summary").then_some(CourtCategory::Summary)
-    }
+    let [events, committed, decided, flags] = columns.as_slice() else { return Err(missing("a column of offences")) };
+    let offences: Vec<Offence> = committed
+        .iter()
+        .zip(decided)
+        .zip(flags)
+        .map(|((committed, decided), flags)| Offence {
+            offence_date: Day(*committed),
+            outcome_date: Some(Day(*decided)),
+            outcome: if flags & 4 > 0 { OffenceOutcome::Caution } else { OffenceOutcome::Conviction },
+            offence_group: u16::try_from(flags >> 4).unwrap_or(u16::MAX),
+            court_category: usize::try_from((flags & 3) - 1).ok().map(|at| CourtCategory::ALL[at]),
+            custodial: flags & 8 > 0,
+        })
+        .collect();
+    // Positions count from 1, so the bound at a position is the end of the event's own offences.
+    let bounds = (0..=sentences.len()).map(|n| events.partition_point(|event| *event as usize <= n)).collect();
+    Ok((offences, bounds))
 }
 
 fn category_name(category: CourtCategory) -> &'static str {

@@ -10,7 +10,12 @@ extension_sql_file!("../../sql/extension/000_roles.sql", name = "000_roles", boo
 extension_sql_file!(
     "../../sql/extension/100_access.sql",
     name = "100_access",
-    requires = ["000_roles", jdl::pg::governance::audit_bytes, jdl::pg::governance::note_refusal]
+    requires = [
+        "000_roles",
+        jdl::pg::governance::audit_bytes,
+        jdl::pg::governance::note_refusal,
+        jdl::pg::governance::grants_now
+    ]
 );
 extension_sql_file!("../../sql/extension/110_setting.sql", name = "110_setting", requires = ["100_access"]);
 extension_sql_file!("../../sql/extension/120_audit.sql", name = "120_audit", requires = ["110_setting"]);
@@ -48,8 +53,9 @@ const SCHEMA: [&str; 10] = [
     ),
 ];
 
-/// Changes of the tables since the first release: from version, to version, SQL. The update script of the functions is `sql/jdl--A--B.sql`.
-const MIGRATIONS: [(&str, &str, &str); 0] = [];
+/// Changes of the tables since the first version: from version, to version, SQL. What `sql/schema` does when it is run again needs no
+/// place here. The step of the functions is made by `scripts/upgrade-step` from `sql/released` and the install script.
+const MIGRATIONS: [(&str, &str, &str); 1] = [("0.1.0", "0.2.0", include_str!("../../sql/migration/0.1.0--0.2.0.sql"))];
 
 /// Makes the schemas, tables, policies, triggers and views. Asked again, it mends what is missing and leaves the data alone.
 #[pg_extern(name = "jdl_install")]
@@ -127,6 +133,14 @@ fn migrate() -> Result<String, ErrorReport> {
             Spi::run(&sql.replace("@extschema@", &schema)).map_err(spi)?;
             to.clone_into(&mut version);
         }
+    }
+    if version != VERSION {
+        return Err(ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("the tables are those of jdl {version}, and there is no way from there to {VERSION}"),
+            "jdl_migrate",
+        )
+        .set_hint("ALTER EXTENSION jdl UPDATE; or install the files of a version that knows them."));
     }
     // What is new since then, and what a changed function took along.
     build()?;

@@ -9,11 +9,13 @@ mod error;
 mod frame;
 mod key;
 mod read;
+mod rows;
 
 mod calendar;
 mod disclosure;
 mod governance;
 mod identity;
+mod index_event;
 mod inference;
 mod install;
 mod intake;

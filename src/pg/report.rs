@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::error::{missing, report, spi};
 use super::key;
-use super::read::{day, heartbeat};
+use super::read::{day, extension_schema, heartbeat};
 
 /// Covariates of the design as people read them; a longer name stands before one that it begins with.
 const COVARIATES: [(&str, &str); 13] = [
@@ -164,8 +164,7 @@ SELECT jsonb_build_object(
                 SELECT v.place, v.key, v.label, v.category, count(*) AS people
                 FROM jdl_pseudonymised.member m,
                 LATERAL (VALUES (1, 'sex', 'Sex', m.gender), (2, 'ethnicity', 'Ethnicity', m.ethnicity),
-                    (3, 'age_band', 'Age at index date', CASE WHEN m.age < 18 THEN '10 to 17' WHEN m.age < 21 THEN '18 to 20' WHEN m.age < 25 THEN '21 to 24'
-                        WHEN m.age < 30 THEN '25 to 29' WHEN m.age < 40 THEN '30 to 39' WHEN m.age < 50 THEN '40 to 49' ELSE '50 and over' END)) v (place, key, label, category)
+                    (3, 'age_band', 'Age at index date', _jdl_age_band(m.age))) v (place, key, label, category)
                 WHERE m.request_id = r.request_id AND m.treated AND m.matched
                 GROUP BY 1, 2, 3, 4
             ) c GROUP BY 1, 2, 3
@@ -180,7 +179,8 @@ WHERE r.request_id = $1";
 /// Composes the protected report of an analysed request: the stored result, how it was protected, and the proof.
 #[pg_extern(name = "_jdl_report")]
 fn make_report(request_id: i64, today: Date) -> Result<JsonB, ErrorReport> {
-    let gathered = Spi::get_one_with_args::<JsonB>(GATHER, &[request_id.into()]).map_err(spi)?;
+    let query = GATHER.replace("_jdl_age_band", &format!("{}._jdl_age_band", extension_schema()?));
+    let gathered = Spi::get_one_with_args::<JsonB>(&query, &[request_id.into()]).map_err(spi)?;
     let gathered = gathered.ok_or_else(|| missing("the analysis of the request"))?;
     let gathered: Gathered =
         serde_json::from_value(gathered.0).map_err(|e| missing(&format!("a part of the stored analysis ({e})")))?;

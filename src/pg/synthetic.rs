@@ -39,9 +39,9 @@ fn write_block(block: RegisterBlock) -> Result<(), ErrorReport> {
     }
     let p = &block.persons;
     Spi::run_with_args(
-        "INSERT INTO jdl_restricted.person (person_id, pnc_id, cro, prison_number, forename, middle_name, surname, date_of_birth, gender, ethnicity, nationality, postcode)
-         SELECT i, n, c, j, f, m, s, date '2000-01-01' + b, g, e, a, z
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::text[], $10::text[], $11::text[], $12::text[]) AS d (i, n, c, j, f, m, s, b, g, e, a, z)",
+        "INSERT INTO jdl_restricted.person (person_id, pnc_id, cro, prison_number, forename, middle_name, surname, date_of_birth, gender, ethnicity, nationality, postcode, date_of_death)
+         SELECT i, n, c, j, f, m, s, date '2000-01-01' + b, g, e, a, z, date '2000-01-01' + x
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::text[], $10::text[], $11::text[], $12::text[], $13::integer[]) AS d (i, n, c, j, f, m, s, b, g, e, a, z, x)",
         &[
             column!(p, r => r.person_id),
             column!(p, r => r.pnc_id.clone()),
@@ -55,6 +55,7 @@ fn write_block(block: RegisterBlock) -> Result<(), ErrorReport> {
             column!(p, r => r.ethnicity.clone()),
             column!(p, r => r.nationality.clone()),
             column!(p, r => r.postcode.clone()),
+            column!(p, r => r.date_of_death.map(|d| d.0)),
         ],
     )
     .map_err(spi)?;

@@ -31,7 +31,7 @@ impl Cohort {
 
     fn analyse(&self, plan: &AnalysisPlan) -> jdl_core::Result<Analysis> {
         let design = Design { treated: &self.treated, weight: &self.weight, set: &self.set, outcome: &self.outcome };
-        analyse(design, plan, &|| {})
+        analyse(design, &[], plan, &|| {})
     }
 
     /// Re-offenders and people of a group.
@@ -483,7 +483,7 @@ fn a_matched_run_is_the_primary_measure_of_that_match() {
     let matching = match_controls(&frame, &options, &|| {}).unwrap();
     let set: Vec<Option<u32>> = matching.sets.unwrap().iter().map(|s| (*s > 0).then_some(*s)).collect();
     let design = Design { treated: frame.treated(), weight: &matching.weights, set: &set, outcome: &outcome };
-    let whole = analyse(design, &plan, &|| {}).unwrap();
+    let whole = analyse(design, &[], &plan, &|| {}).unwrap();
     let main = &whole.measures[0];
     assert_eq!((run.difference, run.difference_low, run.p_value), (main.difference, main.difference_low, main.p_value));
     assert_eq!(run.treatment.people, main.treatment.people);

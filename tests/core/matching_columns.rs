@@ -205,6 +205,8 @@ fn every_unit_gets_a_nearest_free_control_here_and_in_matchit() {
         assert_eq!(matching.pairs.len(), wanted.len());
         if !TIES.contains(&(set.as_str(), config.as_str())) {
             assert_eq!(pairs(&matching), wanted, "{set} {config}");
+            same_weights(&set, &config, &frame, &matching.weights, 1e-12);
+            assert!(same_summary(&set, &config, &matching, 1e-9) > 20, "{set} {config}");
         }
         checked += 1;
     }

@@ -10,3 +10,4 @@ mod report_property;
 mod report_rules;
 mod report_schema;
 mod report_snapshots;
+mod report_sub_groups;

@@ -8,8 +8,8 @@ use jdl_core::report::StoredResult;
 use jdl_core::report::check::check;
 use jdl_core::report::result::{
     Balance, BalanceRow, BalanceSummary, CurvePoint, Curves, Disclosure, Estimate, FunnelStep, Gate, GroupFigure,
-    Groups, Light, Linkage, Measure, MeasureKey, Plan, ProfileBlock, ProfileRow, Request, Rules, SCHEMA_VERSION,
-    Sensitivity, SensitivityRun, Status, TestMade, Unit,
+    Groups, Interaction, Light, Linkage, Measure, MeasureKey, Plan, ProfileBlock, ProfileRow, Request, Rules,
+    SCHEMA_VERSION, Sensitivity, SensitivityRun, Status, SubGroup, TestMade, Unit,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -80,12 +80,50 @@ fn random_result(rng: Random) -> StoredResult {
     }
     let primary =
         [MeasureKey::ReoffendingRate, MeasureKey::ReoffendingRate, MeasureKey::DaysToFirst][rng.random_range(0..3)];
+    let primary_measure = |rng: Random, n: u64| {
+        let mut measure = random_measure(rng, &rules, primary, None, n, comparison_n);
+        let met = rng.random_bool(0.7);
+        let reason = (!met).then(|| "fewer than 30 people in the treatment group re-offended".to_owned());
+        measure.gate = Some(Gate { met, reason });
+        match measure.withheld {
+            // A sub-group is shown whole or not at all.
+            Some(_) => Measure { withheld: measure.withheld, gate: measure.gate, ..Measure::new(primary, None) },
+            None => measure,
+        }
+    };
+    let levels = ["Gender: female", "Gender: male", "Disposal: custody"];
+    let sub_groups: Vec<SubGroup> = levels[..rng.random_range(0..4)]
+        .iter()
+        .map(|label| SubGroup {
+            by: if label.starts_with("Gender") { "gender" } else { "disposal" }.to_owned(),
+            label: (*label).to_owned(),
+            measure: primary_measure(rng, treatment_n),
+        })
+        .collect();
+    let interactions: Vec<Interaction> = sometimes(rng, 0.6, |rng| {
+        let p = probability(rng);
+        let hidden = sub_groups.iter().any(|group| group.by == "gender" && group.measure.withheld.is_some());
+        Interaction {
+            by: "gender".to_owned(),
+            label: "gender: female, male".to_owned(),
+            p_value: Some(p).filter(|_| !hidden),
+            p_holm: Some((p * 4.0).min(1.0)).filter(|_| !hidden),
+            p_bh: Some((p * 2.0).min(1.0)).filter(|_| !hidden),
+            conclusive: (!hidden).then_some(p <= rules.alpha && rng.random_bool(0.8)),
+            withheld: hidden.then(|| "fewer than 10 people".to_owned()),
+        }
+    })
+    .into_iter()
+    .filter(|_| sub_groups.len() > 1)
+    .collect();
     let tests_made = measures
         .iter()
-        .map(|m| TestMade {
+        .map(|m| (m, None))
+        .chain(sub_groups.iter().map(|group| (&group.measure, Some(group.label.clone()))))
+        .map(|(m, subgroup)| TestMade {
             family: if m.key == primary { "headline" } else { "further" }.to_owned(),
             measure: m.label.clone(),
-            subgroup: None,
+            subgroup,
             method: "z test".to_owned(),
             p_value: m.p_value,
             p_holm: m.p_holm,
@@ -157,6 +195,8 @@ fn random_result(rng: Random) -> StoredResult {
         },
         notices: Vec::new(),
         measures,
+        sub_groups,
+        interactions,
         rules,
     }
 }

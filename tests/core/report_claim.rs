@@ -216,3 +216,92 @@ fn an_empty_or_strange_claim_is_no_trouble() {
     }
     assert_eq!(problems(&result, ""), Vec::<String>::new());
 }
+
+/// Drafts as press offices write them, each with what must be noticed in it; none: it is fair.
+#[test]
+fn twenty_drafts_of_a_press_office() {
+    for (name, claim, expected) in [
+        (
+            "clear_reduction",
+            "An independent analysis by the Ministry of Justice shows that fewer of our clients re-offended: 26 per cent, against 35 per cent of a matched group.",
+            &[][..],
+        ),
+        (
+            "clear_reduction",
+            "Twenty-six per cent of our clients re-offended within a year, compared with thirty-five per cent of similar people.",
+            &[],
+        ),
+        (
+            "clear_reduction",
+            "Forty per cent of our clients re-offended, compared with thirty-five per cent of similar people.",
+            &["\"forty per cent\" is not in the report"],
+        ),
+        (
+            "clear_reduction",
+            "Re-offending was nine percentage points lower among our clients than in the comparison group.",
+            &[],
+        ),
+        (
+            "clear_reduction",
+            "Re-offending was nine per cent lower among our clients.",
+            &["is said as a percentage of change"],
+        ),
+        ("clear_reduction", "Our programme slashes re-offending by a quarter.", &["is a relative change"]),
+        ("clear_reduction", "Our clients are 26% less likely to go back to crime.", &["is a relative change"]),
+        (
+            "clear_reduction",
+            "Prison works, and so does Fresh Start: re-offending is down by more than a third.",
+            &["is the cause", "relative change"],
+        ),
+        (
+            "clear_reduction",
+            "Research proves that the programme turns lives around and keeps people out of prison.",
+            &["is the cause"],
+        ),
+        (
+            "clear_reduction",
+            "Three quarters of our participants stayed out of trouble.",
+            &["\"three quarters\" is not in the report"],
+        ),
+        (
+            "clear_reduction",
+            "Re-offending among our clients was between 5 and 13 percentage points lower; the difference is statistically significant, though the groups may differ in what is not recorded.",
+            &[],
+        ),
+        (
+            "clear_reduction",
+            "The result covers 412 people and holds for every prisoner in England.",
+            &["goes beyond the people"],
+        ),
+        (
+            "inconclusive",
+            "The trend is in the right direction: 25% of our women re-offended against 28%.",
+            &["states a direction, but the result is inconclusive"],
+        ),
+        (
+            "inconclusive",
+            "Early signs are promising, with re-offending down 3 percentage points.",
+            &["states a direction, but the result is inconclusive"],
+        ),
+        (
+            "inconclusive",
+            "The evaluation found no evidence that our course reduces re-offending.",
+            &["says that there is no effect"],
+        ),
+        ("inconclusive", "The evaluation could not tell whether our course reduces re-offending.", &[]),
+        ("inconclusive", "Our course helps women to stop offending.", &["is the cause"]),
+        (
+            "clear_increase",
+            "Although 43% of our participants re-offended, the programme was a success.",
+            &["is the cause"],
+        ),
+        (
+            "clear_increase",
+            "Participants were more likely to re-offend than similar people, by between 5 and 13 percentage points.",
+            &[],
+        ),
+        ("too_small", "None of our participants has re-offended.", &["\"none\" is not in the report"]),
+    ] {
+        flags(name, claim, expected);
+    }
+}

@@ -1,9 +1,12 @@
 //! From findings to what may be published: the corners in which counts are nobody, everybody or few.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jdl_core::calendar::Day;
 use jdl_core::disclosure::{CohortKey, Key, Policy, View, Zeros, intervals};
 use jdl_core::inference::{
-    Alternatives, Analysis, AnalysisPlan, Design, DesignRun, analyse, compare_measure, compare_rates,
+    Alternatives, Analysis, AnalysisPlan, Design, DesignRun, Levels, SubGroupBy, analyse, compare_measure,
+    compare_rates,
 };
 use jdl_core::outcomes::{CourtCategory, FirstReoffence, PersonOutcome};
 use jdl_core::report::compose::{Composed, CountedProfile, CountedStep, Findings, OutcomeCounts, compose};
@@ -28,20 +31,41 @@ fn outcome(reoffended: bool, left: bool) -> PersonOutcome {
     }
 }
 
+/// One person: treated, re-offended, left early, level of the covariate by which sub-groups are made.
+type Person = (bool, bool, bool, &'static str);
+
 /// Two groups of `n` people of whom so many re-offend and so many of the others leave early.
 fn composed(n: [usize; 2], events: [usize; 2], left: [usize; 2]) -> Composed {
-    let (mut treated, mut outcomes) = (Vec::new(), Vec::new());
+    let mut people: Vec<Person> = Vec::new();
     for group in 0..2 {
         for i in 0..n[group] {
-            treated.push(group == 0);
-            outcomes.push(outcome(i < events[group], (events[group]..events[group] + left[group]).contains(&i)));
+            let early = (events[group]..events[group] + left[group]).contains(&i);
+            people.push((group == 0, i < events[group], early, if i < 20 { "female" } else { "male" }));
         }
     }
+    composed_of(&people, &[])
+}
+
+/// The report on these people, with the sub-groups that are named, tested for whether they differ where they are two.
+fn composed_of(people: &[Person], sub_groups: &[&str]) -> Composed {
+    let treated: Vec<bool> = people.iter().map(|p| p.0).collect();
+    let outcomes: Vec<PersonOutcome> = people.iter().map(|p| outcome(p.1, p.2)).collect();
+    let level: Vec<String> = people.iter().map(|p| p.3.to_owned()).collect();
     let weight = vec![1.0; treated.len()];
     let set = vec![None; treated.len()];
     let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcomes };
-    let plan = AnalysisPlan { permutation_draws: 200, ..AnalysisPlan::default() };
-    let analysis = analyse(design, &plan, &|| {}).unwrap();
+    let named: BTreeSet<String> = sub_groups.iter().map(|level| (*level).to_owned()).collect();
+    let plan = AnalysisPlan {
+        permutation_draws: 200,
+        interaction_tests: (named.len() > 1).then_some(SubGroupBy::Gender).into_iter().collect(),
+        sub_groups: if named.is_empty() { BTreeMap::new() } else { BTreeMap::from([(SubGroupBy::Gender, named)]) },
+        ..AnalysisPlan::default()
+    };
+    let analysis = analyse(design, &[Levels { by: SubGroupBy::Gender, level: &level }], &plan, &|| {}).unwrap();
+    let mut sexes: BTreeMap<String, i64> = BTreeMap::new();
+    for person in people.iter().filter(|p| p.0) {
+        *sexes.entry(person.3.to_owned()).or_default() += 1;
+    }
     // A run on the same people less one treated: its size would give that one away.
     let mut fewer = weight.clone();
     fewer[0] = 0.0;
@@ -49,9 +73,7 @@ fn composed(n: [usize; 2], events: [usize; 2], left: [usize; 2]) -> Composed {
     let run = compare_measure(run, plan.primary_measure, &plan).unwrap();
     let runs = vec![DesignRun { key: "with_assessments".to_owned(), result: Some(run), absent: None }];
     let counts = OutcomeCounts::of(&design);
-    let alternatives = Alternatives { doubly_robust: None, runs };
-    let funnel = vec![step("submitted", 1000), step("on_register", 900), step("matched", n[0] as i64)];
-    findings(&analysis, counts, &alternatives, n, (funnel, [1000, 900, 40, 60]))
+    findings(&analysis, counts, &Alternatives { doubly_robust: None, runs }, sexes.into_iter().collect(), None)
 }
 
 fn step(key: &'static str, remaining: i64) -> CountedStep {
@@ -63,9 +85,13 @@ fn findings(
     analysis: &Analysis,
     counts: OutcomeCounts,
     alternatives: &Alternatives,
-    n: [usize; 2],
-    list: (Vec<CountedStep>, [i64; 4]),
+    sexes: Vec<(String, i64)>,
+    list: Option<(Vec<CountedStep>, [i64; 4])>,
 ) -> Composed {
+    let people = analysis.treatment.people as i64;
+    let list = list.unwrap_or_else(|| {
+        (vec![step("submitted", 1000), step("on_register", 900), step("matched", people)], [1000, 900, 40, 60])
+    });
     let findings = Findings {
         request: Request {
             request_id: 1,
@@ -99,11 +125,7 @@ fn findings(
         balance: &[],
         covariates: &[],
         pool_size: 10_000,
-        profile: vec![CountedProfile {
-            key: "sex".to_owned(),
-            label: "Sex".to_owned(),
-            categories: vec![("male".to_owned(), n[0] as i64 - 20), ("female".to_owned(), 20)],
-        }],
+        profile: vec![CountedProfile { key: "sex".to_owned(), label: "Sex".to_owned(), categories: sexes }],
         smallest_cell: 10,
         significance_level: 0.05,
         rate_decimals: 1,
@@ -212,11 +234,11 @@ fn nobody_lost_on_the_way_can_be_worked_out_from_all_numbers_of_the_list_togethe
     let (weight, set) = (vec![1.0; 400], vec![None; 400]);
     let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcomes };
     let plan = AnalysisPlan { permutation_draws: 50, ..AnalysisPlan::default() };
-    let analysis = analyse(design, &plan, &|| {}).unwrap();
+    let analysis = analyse(design, &[], &plan, &|| {}).unwrap();
     let counts = OutcomeCounts::of(&design);
     // Submitted = unusable + valid, valid = no match + suspect + found, found = lost + with an index event, and so on to the matched.
     let nodes = ["valid", "on_register", "index_event", "old_enough", "in_model", "matched"];
-    let mut parents: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    let mut parents: BTreeMap<String, String> = BTreeMap::new();
     for pair in nodes.windows(2) {
         parents.insert(pair[1].to_owned(), pair[0].to_owned());
         parents.insert(format!("lost before {}", pair[1]), pair[0].to_owned());
@@ -253,7 +275,8 @@ fn nobody_lost_on_the_way_can_be_worked_out_from_all_numbers_of_the_list_togethe
         funnel.reverse();
         let linkage = [submitted, left, suspect, unusable + no_match];
         let alternatives = Alternatives { doubly_robust: None, runs: Vec::new() };
-        let result = findings(&analysis, counts, &alternatives, [200, 200], (funnel, linkage)).result;
+        let sexes = vec![("female".to_owned(), 100), ("male".to_owned(), 100)];
+        let result = findings(&analysis, counts, &alternatives, sexes, Some((funnel, linkage))).result;
         let printed =
             |key: &str| result.funnel.iter().find(|s| s.key == key).and_then(|s| s.remaining).map(|n| n as i64);
         let link = |n: Option<u64>| n.map(|n| n as i64);
@@ -300,4 +323,80 @@ fn nobody_lost_on_the_way_can_be_worked_out_from_all_numbers_of_the_list_togethe
         }
     }
     assert!(small > 300 && shown > 300, "{small} {shown}");
+}
+
+/// So many people of one group and sex, of whom so many re-offend.
+fn people(treated: bool, sex: &'static str, n: usize, events: usize) -> Vec<Person> {
+    (0..n).map(|i| (treated, i < events, false, sex)).collect()
+}
+
+#[test]
+fn sub_groups_are_analysed_tested_and_listed() {
+    let cohort = [
+        people(true, "female", 100, 20),
+        people(true, "male", 300, 120),
+        people(false, "female", 200, 80),
+        people(false, "male", 600, 240),
+    ]
+    .concat();
+    let result = composed_of(&cohort, &["female", "male"]).result;
+    let [women, men] = result.sub_groups.as_slice() else { panic!("{:?}", result.sub_groups) };
+    assert_eq!((women.label.as_str(), women.by.as_str()), ("Gender: female", "gender"));
+    assert_eq!((women.measure.treatment.n, women.measure.treatment.events), (Some(100), Some(20)));
+    assert_eq!((women.measure.treatment.value, women.measure.comparison.value), (Some(0.2), Some(0.4)));
+    assert_eq!((men.measure.comparison.n, men.measure.difference.value), (Some(600), Some(0.0)));
+    assert!(women.measure.p_holm > women.measure.p_value && women.measure.significant == Some(true));
+    // Twenty re-offenders are too few to conclude from, whatever p says.
+    assert_eq!(women.measure.gate.as_ref().map(|gate| gate.met), Some(false));
+    let test = &result.interactions[0];
+    assert!(test.p_value.is_some_and(|p| p < 0.05) && test.conclusive == Some(false), "{test:?}");
+    let family: Vec<_> = result.tests_made.iter().filter(|t| t.family == "declared family").collect();
+    let named: Vec<&str> = family.iter().filter_map(|t| t.subgroup.as_deref()).collect();
+    assert_eq!(named, ["Gender: female", "Gender: male", "differences by gender: female, male"]);
+    assert_eq!(family.len(), 15);
+    let profile: Vec<(&str, Option<f64>)> =
+        result.profile[0].rows.iter().map(|row| (row.label.as_str(), row.share)).collect();
+    assert_eq!(profile, [("female", Some(0.25)), ("male", Some(0.75))]);
+    for said in [to_text(&result), to_html(&result), to_json(&result).to_string()] {
+        assert!(said.contains("Gender: female") && said.contains("cannot be told from chance"), "{said}");
+    }
+    // Only one of them in the plan: the other is not spoken of.
+    let one = composed_of(&cohort, &["female"]).result;
+    assert!(one.interactions.is_empty() && !to_text(&one).contains("Gender: male"));
+}
+
+#[test]
+fn a_small_sub_group_gets_no_table_and_cannot_be_subtracted() {
+    let cohort = |women: [usize; 2], unknown: usize| {
+        [
+            people(true, "female", women[0], women[1]),
+            people(true, "male", 300, 120),
+            people(true, "unknown", unknown, unknown / 2),
+            people(false, "female", 200, 80),
+            people(false, "male", 600, 240),
+        ]
+        .concat()
+    };
+    // 29 women: nothing of them. What the whole less the men leaves is not small, so the men stand.
+    let result = composed_of(&cohort([29, 12], 0), &["female", "male"]).result;
+    let [women, men] = result.sub_groups.as_slice() else { panic!("{:?}", result.sub_groups) };
+    assert!(women.measure.withheld.is_some() && women.measure.treatment.n.is_none() && women.measure.p_value.is_none());
+    assert_eq!((men.measure.treatment.n, result.interactions[0].p_value), (Some(300), None));
+    // Few of them re-offended, or few did not: the men, or the whole, would give that away.
+    for (women, unknown) in [([40, 3], 0), ([40, 38], 0)] {
+        let result = composed_of(&cohort(women, unknown), &["female", "male"]).result;
+        assert!(result.sub_groups.iter().all(|group| group.measure.withheld.is_some()), "{women:?}");
+        assert!(result.sub_groups.iter().all(|group| group.measure.treatment.n.is_none()), "{women:?}");
+        assert!(result.interactions[0].p_value.is_none() && result.interactions[0].conclusive.is_none());
+        assert!(result.measures[0].withheld.is_none(), "{women:?}: the whole stands");
+        assert!(result.tests_made.iter().filter(|t| t.subgroup.is_some()).all(|t| t.withheld.is_some()));
+        for said in [to_text(&result), to_html(&result)] {
+            assert!(said.contains("Gender: female. The result is withheld"), "{said}");
+            assert!(!said.contains("chart-sub-groups"));
+        }
+    }
+    // Two people of unknown sex are what the three numbers would leave.
+    let result = composed_of(&cohort([80, 30], 2), &["female", "male"]).result;
+    let shown = result.sub_groups.iter().filter(|group| group.measure.withheld.is_none()).count();
+    assert!(shown < 2 || result.measures[0].withheld.is_some(), "{:?}", result.sub_groups);
 }

@@ -66,7 +66,7 @@ fn analyses(c: &mut Criterion) {
     c.bench_function("analysis, 5,000 v 500,000 weighted", |b| {
         b.iter(|| {
             let design = Design { treated: &treated, weight: &weight, set: &none, outcome: &outcome };
-            analyse(black_box(design), &plan, &|| {}).unwrap()
+            analyse(black_box(design), &[], &plan, &|| {}).unwrap()
         });
     });
     let pairs = 10_000;
@@ -76,7 +76,7 @@ fn analyses(c: &mut Criterion) {
     c.bench_function("analysis, 5,000 pairs, 10,000 permutations", |b| {
         b.iter(|| {
             let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcome[..pairs] };
-            analyse(black_box(design), &plan, &|| {}).unwrap()
+            analyse(black_box(design), &[], &plan, &|| {}).unwrap()
         });
     });
 }

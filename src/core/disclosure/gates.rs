@@ -8,7 +8,7 @@
 //! Whether a count or rate is withheld because it is small or because it is large would itself be an answer, so the
 //! gates only say yes or no.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ use crate::number::Heartbeat;
 
 /// The label that small categories go into.
 pub const OTHER: &str = "other";
+/// The label of everybody who is in none of the parts of a dimension.
+const REST: &str = "all others";
 
 /// The dimension that keeps the groups of a report apart.
 const GROUP: &str = "group";
@@ -83,6 +85,9 @@ pub struct Group {
     pub breakdowns: Vec<Breakdown>,
     /// Sub-analyses. Parts have no parts.
     pub parts: Vec<Self>,
+    /// For a part: the dimension of which its name is a label (`sex`, say). Parts of one dimension have nobody in common, and
+    /// a breakdown of the group by it has a category of the same name for each, which is not merged. `None`: the part and the rest.
+    pub dimension: Option<String>,
 }
 
 /// A breakdown fit to be published.
@@ -159,13 +164,14 @@ pub fn protect_groups(
         }
         let people = people_of(group)?;
         for breakdown in &group.breakdowns {
-            tables.push(table_of(group, breakdown, None)?);
+            tables.push(table_of(group, breakdown)?);
         }
         for part in &group.parts {
             people_of(part)?;
-            for breakdown in &part.breakdowns {
-                tables.push(table_of(group, breakdown, Some(part))?);
-            }
+        }
+        let dimensions: BTreeSet<String> = group.parts.iter().map(part_dimension).collect();
+        for dimension in dimensions {
+            tables.extend(tables_of_parts(group, &dimension)?);
         }
         if people < gates.group {
             policy.withhold.push(BTreeMap::from([(GROUP.to_owned(), Some(group.name.clone()))]));
@@ -225,9 +231,9 @@ pub fn protect_groups(
     Ok(SafeCounts { groups, table, protected, policy })
 }
 
-/// The dimension that divides a group into a part and the rest.
+/// The dimension that divides a group into a part and the rest, or into several parts and the rest.
 fn part_dimension(part: &Group) -> String {
-    format!("part {}", part.name)
+    part.dimension.clone().unwrap_or_else(|| format!("part {}", part.name))
 }
 
 /// How many people a group has, by its first breakdown.
@@ -240,40 +246,63 @@ fn people_of(group: &Group) -> Result<i64> {
     }
 }
 
-/// One breakdown of a group as a table, or of a part and the rest of its group.
-fn table_of(group: &Group, breakdown: &Breakdown, part: Option<&Group>) -> Result<Table> {
-    let record =
-        |labels: &[&str], count| Record { labels: labels.iter().map(|l| Some((*l).to_owned())).collect(), count };
-    let none = Hierarchies::new();
-    let mut table = match part {
-        None => {
-            let records: Vec<Record> =
-                breakdown.categories.iter().map(|(label, count)| record(&[label], *count)).collect();
-            Table::from_records(&[&breakdown.name], &none, &records)?
-        }
-        Some(part) => {
-            let whole = group
-                .breakdowns
-                .iter()
-                .find(|whole| whole.name == breakdown.name && whole.of == breakdown.of)
-                .ok_or_else(|| Error::invalid("part", "needs breakdowns that its group has"))?;
-            if breakdown.categories.iter().any(|(label, _)| whole.categories.iter().all(|(known, _)| known != label)) {
-                return Err(Error::invalid("part", "needs the categories that its group has"));
-            }
-            let rest = format!("not {}", part.name);
-            let mut records = Vec::new();
-            for (label, count) in &whole.categories {
-                let inside: i64 =
-                    breakdown.categories.iter().filter(|(own, _)| own == label).map(|(_, count)| *count).sum();
-                if inside > *count {
-                    return Err(Error::invalid("part", "must not be larger than its group"));
-                }
-                records.push(record(&[&part.name, label], inside));
-                records.push(record(&[&rest, label], count - inside));
-            }
-            Table::from_records(&[&part_dimension(part), &breakdown.name], &none, &records)?
-        }
+fn record(labels: &[&str], count: i64) -> Record {
+    Record { labels: labels.iter().map(|label| Some((*label).to_owned())).collect(), count }
+}
+
+/// One breakdown of a group as a table.
+fn table_of(group: &Group, breakdown: &Breakdown) -> Result<Table> {
+    let records: Vec<Record> = breakdown.categories.iter().map(|(label, count)| record(&[label], *count)).collect();
+    placed(Table::from_records(&[&breakdown.name], &Hierarchies::new(), &records)?, breakdown, group)
+}
+
+/// The breakdowns of the parts of one dimension, each as a table with the rest of the group beside the parts.
+fn tables_of_parts(group: &Group, dimension: &str) -> Result<Vec<Table>> {
+    let parts: Vec<&Group> = group.parts.iter().filter(|part| part_dimension(part) == dimension).collect();
+    let of = |part: &Group, whole: &Breakdown| {
+        part.breakdowns.iter().position(|own| own.name == whole.name && own.of == whole.of)
     };
+    let rest = match parts.as_slice() {
+        [part] if part.dimension.is_none() => format!("not {}", part.name),
+        _ => REST.to_owned(),
+    };
+    let wholes: Vec<&Breakdown> =
+        group.breakdowns.iter().filter(|whole| parts.iter().any(|part| of(part, whole).is_some())).collect();
+    for part in &parts {
+        if part.breakdowns.len() > wholes.iter().filter(|whole| of(part, whole).is_some()).count() {
+            return Err(Error::invalid("part", "needs breakdowns that its group has"));
+        }
+    }
+    let mut tables = Vec::new();
+    for whole in wholes {
+        let mut left: BTreeMap<&str, i64> =
+            whole.categories.iter().map(|(label, count)| (label.as_str(), *count)).collect();
+        let mut records = Vec::new();
+        for part in &parts {
+            let own = of(part, whole).ok_or_else(|| Error::invalid("part", "needs the breakdowns of its siblings"))?;
+            for (label, count) in &part.breakdowns[own].categories {
+                let left = left
+                    .get_mut(label.as_str())
+                    .ok_or_else(|| Error::invalid("part", "needs the categories that its group has"))?;
+                *left -= count;
+                records.push(record(&[&part.name, label], *count));
+            }
+        }
+        if left.values().any(|count| *count < 0) {
+            return Err(Error::invalid("part", "must not be larger than its group"));
+        }
+        // Nobody in the rest is no category, unless the part has no sibling to be told from.
+        if parts[0].dimension.is_none() || left.values().any(|count| *count > 0) {
+            records.extend(left.iter().map(|(label, count)| record(&[&rest, label], *count)));
+        }
+        let table = Table::from_records(&[dimension, &whole.name], &Hierarchies::new(), &records)?;
+        tables.push(placed(table, whole, group)?);
+    }
+    Ok(tables)
+}
+
+/// The table where the breakdown stands: within the category that it divides, within its group.
+fn placed(mut table: Table, breakdown: &Breakdown, group: &Group) -> Result<Table> {
     if let Some((name, label)) = &breakdown.of {
         table = table.within(name, label)?;
     }
@@ -287,7 +316,12 @@ fn merge_categories(group: &Group, threshold: i64) -> Result<Group> {
         if !breakdown.merge_small {
             continue;
         }
-        let small = small_categories(&breakdown.categories, threshold);
+        let is_part = |label: &String| {
+            group.parts.iter().any(|part| part.name == *label && part.dimension.as_ref() == Some(&breakdown.name))
+        };
+        let mergeable: Vec<(String, i64)> =
+            breakdown.categories.iter().filter(|(label, _)| !is_part(label)).cloned().collect();
+        let small = small_categories(&mergeable, threshold);
         let key = (breakdown.name.clone(), breakdown.of.clone());
         let parts = merged.parts.iter_mut().flat_map(|part| &mut part.breakdowns);
         for same in parts.filter(|same| (same.name.clone(), same.of.clone()) == key) {
@@ -345,7 +379,7 @@ mod tests {
     }
 
     fn group(name: &str, breakdowns: Vec<Breakdown>) -> Group {
-        Group { name: name.to_owned(), breakdowns, parts: Vec::new() }
+        Group { name: name.to_owned(), breakdowns, parts: Vec::new(), dimension: None }
     }
 
     #[test]
@@ -391,6 +425,42 @@ mod tests {
         let yes = group.breakdown("reoffended").unwrap().count("yes");
         let part = group.parts[0].breakdown("reoffended").unwrap().count("yes");
         assert!(yes.is_none() || part.is_none());
+    }
+
+    #[test]
+    fn parts_of_one_dimension_cannot_be_subtracted_together() {
+        let sexes = |female: [i64; 2], male: [i64; 2]| {
+            let rest = 216 - female[0] - female[1] - male[0] - male[1];
+            let people = |part: [i64; 2]| part[0] + part[1];
+            let mut treatment = group(
+                "treatment",
+                vec![
+                    breakdown("reoffended", &[("yes", 48), ("no", 168)]),
+                    breakdown("sex", &[("female", people(female)), ("male", people(male)), (OTHER, rest)]),
+                ],
+            );
+            for (name, part) in [("female", female), ("male", male)] {
+                let mut part = group(name, vec![breakdown("reoffended", &[("yes", part[0]), ("no", part[1])])]);
+                part.dimension = Some("sex".to_owned());
+                treatment.parts.push(part);
+            }
+            let safe = protect_all(&[treatment]).groups.remove(0);
+            let shown = |part: &SafeGroup| part.breakdown("reoffended").unwrap().count("yes").is_some();
+            [shown(&safe.parts[0]), shown(&safe.parts[1]), safe.breakdown("reoffended").unwrap().count("yes").is_some()]
+        };
+        // Enough of both and of the others: all is shown.
+        assert_eq!(sexes([12, 48], [24, 90]), [true; 3]);
+        // Two people of neither sex: what they did would be what is left.
+        assert!(sexes([16, 60], [30, 108]).contains(&false));
+        // Eleven women of whom one re-offended: withheld, and so is what they could be subtracted from.
+        assert_eq!(sexes([1, 10], [30, 108])[0], false);
+        let mut overlap = group("treatment", vec![breakdown("reoffended", &[("yes", 48), ("no", 168)])]);
+        for name in ["female", "male"] {
+            let mut part = group(name, vec![breakdown("reoffended", &[("yes", 30), ("no", 60)])]);
+            part.dimension = Some("sex".to_owned());
+            overlap.parts.push(part);
+        }
+        assert!(protect_groups(&[overlap], &Gates::default(), &policy(), &[], &|| {}, &|| false).is_err());
     }
 
     #[test]

@@ -15,10 +15,11 @@ use super::means::{Sample, TTest, effective_n, weighted_welch};
 use super::measure::{Measure, Unit};
 use super::plan::AnalysisPlan;
 use super::rates::wilson_limits;
+use super::sub_groups::{InteractionTest, Levels, SubGroupResult, interaction_test, sub_group};
 
 /// Treatment re-offenders needed before a significant result may be called one (and days may be printed).
 pub const REOFFENDERS_NEEDED: f64 = 30.0;
-/// Effective number of treated people needed behind a measure.
+/// Effective number of people of each group needed behind a measure.
 pub const EFFECTIVE_N_NEEDED: f64 = 10.0;
 
 /// The people of a matched design, one entry each in four slices of the same length.
@@ -47,6 +48,12 @@ pub struct Analysis {
     pub comparison: GroupSizes,
     /// One result for every measure, in the order of [`Measure::ALL`].
     pub measures: Vec<MeasureResult>,
+    /// The primary measure in each sub-group of the plan, in the plan's order.
+    #[serde(default)]
+    pub sub_groups: Vec<SubGroupResult>,
+    /// Whether the sub-groups of a covariate differ, for each that the plan asks this of.
+    #[serde(default)]
+    pub interactions: Vec<InteractionTest>,
     /// How strong a hidden factor would have to be, for the primary measure.
     pub sensitivity: Sensitivity,
     /// Cumulative re-offending of the treatment group.
@@ -104,7 +111,7 @@ pub struct GroupEstimate {
 /// A condition for saying something, as data.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Gate {
-    /// What is counted: `treatment_reoffenders` or `treatment_effective_n`.
+    /// What is counted: `treatment_reoffenders`, `treatment_effective_n` or `comparison_effective_n`.
     pub name: String,
     /// How many there must be.
     pub need: f64,
@@ -173,12 +180,19 @@ pub struct MeasureResult {
     pub absent: Vec<AbsentField>,
 }
 
-/// Analyses a matched design by `plan`. The heartbeat is called between measures and within the permutation test.
+/// Analyses a matched design by `plan`. `levels` are the covariates by which the plan names sub-groups. The heartbeat is
+/// called between measures and within the permutation test.
 ///
 /// # Errors
-/// `InvalidInput` on the plan, on `people` (slices of unequal length), on `weight` (negative or not finite);
-/// `TooFew` where a group has nobody with a weight above 0.
-pub fn analyse(design: Design<'_>, plan: &AnalysisPlan, heartbeat: Heartbeat<'_>) -> Result<Analysis> {
+/// `InvalidInput` on the plan, on `people` (slices of unequal length), on `weight` (negative or not finite), on
+/// `sub_groups` (a covariate that the plan names is not among `levels`, or has not a level for everybody); `TooFew` where a
+/// group has nobody with a weight above 0.
+pub fn analyse(
+    design: Design<'_>,
+    levels: &[Levels<'_>],
+    plan: &AnalysisPlan,
+    heartbeat: Heartbeat<'_>,
+) -> Result<Analysis> {
     plan.check()?;
     let groups = checked_sizes(&design)?;
     let standard_errors = design.standard_errors();
@@ -187,7 +201,21 @@ pub fn analyse(design: Design<'_>, plan: &AnalysisPlan, heartbeat: Heartbeat<'_>
         measures.push(Compared::new(&design, measure, standard_errors, plan.confidence)?.result(&groups[0], plan));
         heartbeat();
     }
-    adjust(&mut measures, plan);
+    let mut sub_groups = Vec::new();
+    let mut interactions = Vec::new();
+    for (by, named) in &plan.sub_groups {
+        let of = levels.iter().find(|of| of.by == *by && of.level.len() == design.treated.len());
+        let of = of.ok_or_else(|| Error::invalid("sub_groups", "need a level of the covariate for everybody"))?;
+        let first = sub_groups.len();
+        for level in named {
+            sub_groups.push(sub_group(design, of, level, plan)?);
+            heartbeat();
+        }
+        if plan.interaction_tests.contains(by) {
+            interactions.push(interaction_test(design, of, &sub_groups[first..], plan)?);
+        }
+    }
+    adjust(&mut measures, &mut sub_groups, &mut interactions, plan);
     let Curves { groups: [treatment_curve, comparison_curve], log_rank_p_value } = curves(&design, plan.confidence)?;
     let absent = log_rank_p_value.err().map(|reason| AbsentField { field: "log_rank_p_value".to_owned(), reason });
     Ok(Analysis {
@@ -200,6 +228,8 @@ pub fn analyse(design: Design<'_>, plan: &AnalysisPlan, heartbeat: Heartbeat<'_>
         comparison_curve,
         log_rank_p_value: log_rank_p_value.ok(),
         measures,
+        sub_groups,
+        interactions,
         absent: absent.into_iter().collect(),
     })
 }
@@ -214,7 +244,7 @@ pub fn compare_measure(design: Design<'_>, measure: Measure, plan: &AnalysisPlan
 }
 
 impl Design<'_> {
-    fn standard_errors(&self) -> StandardErrors {
+    pub(super) fn standard_errors(&self) -> StandardErrors {
         let in_sets = (0..self.set.len()).any(|i| self.weight[i] > 0.0 && self.set[i].is_some());
         if in_sets { StandardErrors::MatchedSets } else { StandardErrors::EffectiveNumbers }
     }
@@ -238,27 +268,37 @@ fn checked_sizes(design: &Design<'_>) -> Result<[GroupSizes; 2]> {
     Ok(groups)
 }
 
-fn sizes(design: &Design<'_>, treated: bool) -> GroupSizes {
+pub(super) fn sizes(design: &Design<'_>, treated: bool) -> GroupSizes {
     let kept = || (0..design.treated.len()).filter(|&i| design.treated[i] == treated && design.weight[i] > 0.0);
     let weights: Vec<f64> = kept().map(|i| design.weight[i]).collect();
     let count = |yes: &dyn Fn(&PersonOutcome) -> bool| kept().filter(|&i| yes(&design.outcome[i])).count() as u64;
     GroupSizes {
         people: weights.len() as u64,
-        effective_n: effective_n(&weights),
+        effective_n: if weights.is_empty() { 0.0 } else { effective_n(&weights) },
         reoffenders: count(&PersonOutcome::reoffended),
         reoffences: kept().map(|i| u64::from(design.outcome[i].reoffences)).sum(),
         left_early: count(&|o| !o.followed_throughout && !o.reoffended()),
     }
 }
 
-/// Fills in the adjusted p-values of the measures that belong to the family.
-fn adjust(measures: &mut [MeasureResult], plan: &AnalysisPlan) {
-    let family: Vec<usize> = (0..measures.len()).filter(|&i| plan.family.contains(&measures[i].measure)).collect();
-    let raw: Vec<Option<f64>> = family.iter().map(|&i| measures[i].p_value).collect();
-    let (holm, benjamini_hochberg) = (holm(&raw), benjamini_hochberg(&raw));
-    for (at, &i) in family.iter().enumerate() {
-        measures[i].p_value_holm = holm[at];
-        measures[i].p_value_benjamini_hochberg = benjamini_hochberg[at];
+/// Fills in the adjusted p-values of the family: the measures that the plan counts to it, and every test of sub-groups.
+fn adjust(
+    measures: &mut [MeasureResult],
+    sub_groups: &mut [SubGroupResult],
+    interactions: &mut [InteractionTest],
+    plan: &AnalysisPlan,
+) {
+    let of_everybody = measures.iter_mut().filter(|m| plan.family.contains(&m.measure));
+    let of_sub_groups = sub_groups.iter_mut().filter_map(|group| group.result.as_mut());
+    let mut family: Vec<(Option<f64>, [&mut Option<f64>; 2])> = of_everybody
+        .chain(of_sub_groups)
+        .map(|m| (m.p_value, [&mut m.p_value_holm, &mut m.p_value_benjamini_hochberg]))
+        .chain(interactions.iter_mut().map(|i| (i.p_value, [&mut i.p_value_holm, &mut i.p_value_benjamini_hochberg])))
+        .collect();
+    let raw: Vec<Option<f64>> = family.iter().map(|(p, _)| *p).collect();
+    for (((_, adjusted), holm), bh) in family.iter_mut().zip(holm(&raw)).zip(benjamini_hochberg(&raw)) {
+        *adjusted[0] = holm;
+        *adjusted[1] = bh;
     }
 }
 
@@ -362,6 +402,7 @@ impl Compared {
         let gates = vec![
             Gate::new("treatment_reoffenders", REOFFENDERS_NEEDED, treatment.reoffenders as f64),
             Gate::new("treatment_effective_n", EFFECTIVE_N_NEEDED, self.groups[0].effective_n),
+            Gate::new("comparison_effective_n", EFFECTIVE_N_NEEDED, self.groups[1].effective_n),
         ];
         MeasureResult {
             measure: self.measure,

@@ -3,6 +3,8 @@
 //! The estimate is that of a weighted regression of the outcome on treatment: the difference of weighted means. With
 //! all weights 1 and a yes/no outcome it is x1/n1 - x2/n2 to the last digit.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::number::pairwise_sum;
 
@@ -108,31 +110,7 @@ pub fn matched_difference(
     robust: Robust,
     confidence: Confidence,
 ) -> Defined<MatchedDifference> {
-    let mut values: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
-    let mut weights: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
-    for i in (0..sample.treated.len()).filter(|&i| sample.weight[i] > 0.0) {
-        let group = usize::from(!sample.treated[i]);
-        values[group].push(sample.weight[i] * sample.outcome[i]);
-        weights[group].push(sample.weight[i]);
-    }
-    if weights.iter().any(Vec::is_empty) {
-        return Err(Absent::NobodyToMeasure);
-    }
-    let totals = [pairwise_sum(&weights[0]), pairwise_sum(&weights[1])];
-    let means = [pairwise_sum(&values[0]) / totals[0], pairwise_sum(&values[1]) / totals[1]];
-    let rows: Vec<Row> = (0..sample.treated.len())
-        .filter(|&i| sample.weight[i] > 0.0)
-        .map(|i| {
-            let group = usize::from(!sample.treated[i]);
-            Row {
-                group,
-                residual: sample.outcome[i] - means[group],
-                share: sample.weight[i] / totals[group],
-                weight: sample.weight[i],
-                set: sample.set[i],
-            }
-        })
-        .collect();
+    let Centred { rows, means, totals, weights } = centred(sample)?;
     let people = [weights[0].len(), weights[1].len()];
     let clusters = Clusters::new(&rows);
     let spread = Spread { rows: &rows, totals, people, clusters: &clusters, robust };
@@ -162,6 +140,57 @@ pub fn matched_difference(
         p_normal: standard_error.map(|se| normal_two_sided(difference / se)),
         ratio,
     })
+}
+
+/// Everybody with a weight above 0, with the weighted means of treatment and comparison.
+struct Centred {
+    rows: Vec<Row>,
+    means: [f64; 2],
+    totals: [f64; 2],
+    weights: [Vec<f64>; 2],
+}
+
+fn centred(sample: MatchedSample<'_>) -> Defined<Centred> {
+    let mut values: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+    let mut weights: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+    for i in (0..sample.treated.len()).filter(|&i| sample.weight[i] > 0.0) {
+        let group = usize::from(!sample.treated[i]);
+        values[group].push(sample.weight[i] * sample.outcome[i]);
+        weights[group].push(sample.weight[i]);
+    }
+    if weights.iter().any(Vec::is_empty) {
+        return Err(Absent::NobodyToMeasure);
+    }
+    let totals = [pairwise_sum(&weights[0]), pairwise_sum(&weights[1])];
+    let means = [pairwise_sum(&values[0]) / totals[0], pairwise_sum(&values[1]) / totals[1]];
+    let rows = (0..sample.treated.len())
+        .filter(|&i| sample.weight[i] > 0.0)
+        .map(|i| {
+            let group = usize::from(!sample.treated[i]);
+            Row {
+                group,
+                residual: sample.outcome[i] - means[group],
+                share: sample.weight[i] / totals[group],
+                weight: sample.weight[i],
+                set: sample.set[i],
+            }
+        })
+        .collect();
+    Ok(Centred { rows, means, totals, weights })
+}
+
+/// What each matched set adds to the error of the difference of weighted means: the sum of the squares is the variance
+/// of [`Robust::Sets0`] where everybody is in a set, and products with the scores of other people of the same sets give
+/// the covariance of two differences.
+pub(super) fn set_scores(sample: MatchedSample<'_>) -> Defined<BTreeMap<u32, f64>> {
+    let mut scores = BTreeMap::new();
+    for row in centred(sample)?.rows {
+        if let Some(set) = row.set {
+            let sign = if row.group == 0 { 1.0 } else { -1.0 };
+            *scores.entry(set).or_insert(0.0) += sign * row.share * row.residual;
+        }
+    }
+    Ok(scores)
 }
 
 /// Rows in the order of their sets, and where each set begins.

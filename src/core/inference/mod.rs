@@ -29,6 +29,7 @@ mod ranks;
 mod rates;
 mod ratios;
 mod sensitivity;
+mod sub_groups;
 mod survival;
 
 pub use absent::{Absent, Confidence, Defined, Interval};
@@ -58,7 +59,7 @@ pub use means::{
 pub use measure::{Measure, Unit};
 pub use meta::{MetaAnalysis, dersimonian_laird};
 pub use permutation::{PermutationTest, permutation_test};
-pub use plan::AnalysisPlan;
+pub use plan::{AnalysisPlan, MOST_SUB_GROUPS};
 pub use power::{
     DetectableRate, arcsine_effect, detectable_rate, detectable_rate_arcsine, number_needed, power_two_rates,
     power_two_rates_arcsine, power_two_rates_strict,
@@ -73,4 +74,5 @@ pub use sensitivity::{
     EValue, SensitivityBound, SetEvents, e_value, rosenbaum_binary, rosenbaum_binary_gamma, rosenbaum_sets,
     rosenbaum_sets_gamma, rosenbaum_wilcoxon, rosenbaum_wilcoxon_gamma,
 };
+pub use sub_groups::{InteractionTest, Levels, SubGroupBy, SubGroupResult};
 pub use survival::{LogRank, RiskTable, SurvivalAt, SurvivalInterval, log_rank};

@@ -1,12 +1,16 @@
 //! The frozen analysis plan: what will be tested, fixed and hashed before outcomes are read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::FollowUpLength;
 use crate::error::{Error, Result};
 
 use super::absent::Confidence;
 use super::measure::Measure;
+use super::sub_groups::SubGroupBy;
+
+/// More sub-groups than this are a search, not a plan; each makes every adjusted p-value larger.
+pub const MOST_SUB_GROUPS: usize = 20;
 
 /// What will be analysed and how. Two plans are the same plan exactly if their canonical bytes are the same.
 ///
@@ -20,6 +24,8 @@ pub struct AnalysisPlan {
     pub family: BTreeSet<Measure>,
     /// Months in which an offence must be committed.
     pub follow_up_months: u16,
+    /// Covariates whose sub-groups are tested for having different effects. Without it no difference between them is claimed.
+    pub interaction_tests: BTreeSet<SubGroupBy>,
     /// Names of the offence groups that count; none means all.
     pub offence_groups: BTreeSet<String>,
     /// Draws of the permutation test.
@@ -28,8 +34,9 @@ pub struct AnalysisPlan {
     pub primary_measure: Measure,
     /// Seed of everything random.
     pub seed: u64,
-    /// Names of the sub-groups that will be analysed as well; nothing is said about any other.
-    pub sub_groups: BTreeSet<String>,
+    /// The sub-groups for which the primary measure is analysed as well, as levels of covariates; their tests belong to the
+    /// family. Nothing is said about any other.
+    pub sub_groups: BTreeMap<SubGroupBy, BTreeSet<String>>,
     /// Months after the follow-up in which it may still be proven.
     pub waiting_months: u16,
 }
@@ -44,7 +51,8 @@ impl Default for AnalysisPlan {
             follow_up_months: 12,
             waiting_months: 6,
             offence_groups: BTreeSet::new(),
-            sub_groups: BTreeSet::new(),
+            sub_groups: BTreeMap::new(),
+            interaction_tests: BTreeSet::new(),
             permutation_draws: 10_000,
             seed: 1,
         }
@@ -62,7 +70,8 @@ impl AnalysisPlan {
     ///
     /// # Errors
     /// `InvalidInput` on `family` (it must hold the primary measure), `follow_up_months`, `waiting_months`,
-    /// `permutation_draws`, `offence_groups` or `sub_groups` (names must not be blank).
+    /// `permutation_draws`, `offence_groups` or `sub_groups` (names must not be blank, and at most [`MOST_SUB_GROUPS`] are
+    /// named), `interaction_tests` (of covariates with two sub-groups or more).
     pub fn check(&self) -> Result<()> {
         if !self.family.contains(&self.primary_measure) {
             return Err(Error::invalid("family", "must hold the primary measure"));
@@ -70,10 +79,21 @@ impl AnalysisPlan {
         if !(1..=10_000_000).contains(&self.permutation_draws) {
             return Err(Error::invalid("permutation_draws", "must lie between 1 and 10000000"));
         }
-        for (field, names) in [("offence_groups", &self.offence_groups), ("sub_groups", &self.sub_groups)] {
-            if names.iter().any(|name| name.trim().is_empty()) {
-                return Err(Error::invalid(field, "must not hold a blank name"));
-            }
+        let blank = |names: &BTreeSet<String>| names.iter().any(|name| name.trim().is_empty());
+        if blank(&self.offence_groups) {
+            return Err(Error::invalid("offence_groups", "must not hold a blank name"));
+        }
+        if self.sub_groups.values().any(|levels| levels.is_empty() || blank(levels)) {
+            return Err(Error::invalid(
+                "sub_groups",
+                "must name a level or more of each covariate, none of them blank",
+            ));
+        }
+        if self.sub_groups.values().map(BTreeSet::len).sum::<usize>() > MOST_SUB_GROUPS {
+            return Err(Error::invalid("sub_groups", format!("must name at most {MOST_SUB_GROUPS}")));
+        }
+        if self.interaction_tests.iter().any(|by| self.sub_groups.get(by).is_none_or(|levels| levels.len() < 2)) {
+            return Err(Error::invalid("interaction_tests", "must name covariates with two sub-groups or more"));
         }
         self.length().map(|_| ())
     }
@@ -100,6 +120,10 @@ impl AnalysisPlan {
 mod tests {
     use super::*;
 
+    fn genders() -> BTreeMap<SubGroupBy, BTreeSet<String>> {
+        BTreeMap::from([(SubGroupBy::Gender, BTreeSet::from(["female".to_owned(), "male".to_owned()]))])
+    }
+
     #[test]
     fn canonical_bytes_do_not_depend_on_how_a_plan_was_written() {
         let short: AnalysisPlan = serde_json::from_str(r#"{"seed": 7, "offence_groups": ["b", "a", "b"]}"#).unwrap();
@@ -112,7 +136,7 @@ mod tests {
         assert!(text.starts_with(r#"{"confidence":0.95,"family":["reoffending_rate","#), "{text}");
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
-        assert!(keys.is_sorted() && keys.len() == 9, "{keys:?}");
+        assert!(keys.is_sorted() && keys.len() == 10, "{keys:?}");
         let back: AnalysisPlan = serde_json::from_str(&text).unwrap();
         assert_eq!(back, short);
     }
@@ -127,7 +151,12 @@ mod tests {
             AnalysisPlan { follow_up_months: 24, ..plain.clone() },
             AnalysisPlan { waiting_months: 7, ..plain.clone() },
             AnalysisPlan { offence_groups: BTreeSet::from(["violence".to_owned()]), ..plain.clone() },
-            AnalysisPlan { sub_groups: BTreeSet::from(["women".to_owned()]), ..plain.clone() },
+            AnalysisPlan { sub_groups: genders(), ..plain.clone() },
+            AnalysisPlan {
+                sub_groups: genders(),
+                interaction_tests: BTreeSet::from([SubGroupBy::Gender]),
+                ..plain.clone()
+            },
             AnalysisPlan { permutation_draws: 9, ..plain.clone() },
             AnalysisPlan { seed: u64::MAX, ..plain.clone() },
         ];
@@ -149,7 +178,18 @@ mod tests {
         assert_eq!(field(AnalysisPlan { waiting_months: 999, ..plain.clone() }), "waiting_months");
         assert_eq!(field(AnalysisPlan { permutation_draws: 0, ..plain.clone() }), "permutation_draws");
         assert_eq!(field(AnalysisPlan { family: BTreeSet::new(), ..plain.clone() }), "family");
-        assert_eq!(field(AnalysisPlan { sub_groups: BTreeSet::from([" ".to_owned()]), ..plain }), "sub_groups");
+        let named = |levels: &[&str]| {
+            BTreeMap::from([(SubGroupBy::Region, levels.iter().map(|level| (*level).to_owned()).collect())])
+        };
+        assert_eq!(field(AnalysisPlan { sub_groups: named(&[" "]), ..plain.clone() }), "sub_groups");
+        assert_eq!(field(AnalysisPlan { sub_groups: named(&[]), ..plain.clone() }), "sub_groups");
+        let tested = BTreeSet::from([SubGroupBy::Region]);
+        assert_eq!(
+            field(AnalysisPlan { sub_groups: named(&["Wales"]), interaction_tests: tested.clone(), ..plain.clone() }),
+            "interaction_tests"
+        );
+        assert_eq!(field(AnalysisPlan { interaction_tests: tested, ..plain }), "interaction_tests");
+        assert!(serde_json::from_str::<AnalysisPlan>(r#"{"sub_groups": {"shoe_size": ["9"]}}"#).is_err());
         assert!(serde_json::from_str::<AnalysisPlan>(r#"{"confidence": 1.0}"#).is_err());
         assert!(serde_json::from_str::<AnalysisPlan>(r#"{"confidense": 0.9}"#).is_err());
     }

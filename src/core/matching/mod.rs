@@ -5,6 +5,7 @@
 //!
 //! | module | does |
 //! | --- | --- |
+//! | `index_event` | covariates as of each index event of a person |
 //! | `options`, `plan` | what may be asked for; the same, checked |
 //! | `frame`, `packed`, `design` | rows as compact columns; columns of a formula |
 //! | `kernel`, `linear`, `model`, `propensity`, `regression` | the logistic regression, of treatment and of any event |
@@ -21,6 +22,7 @@ mod engine;
 mod entropy;
 mod frame;
 mod ground;
+mod index_event;
 mod kernel;
 mod linear;
 mod model;
@@ -41,6 +43,10 @@ pub use balance::{BalanceRow, Comparison, Light};
 pub use design::MAX_TERMS;
 pub use engine::{match_controls, propensity};
 pub use frame::{Cell, Column, Frame, FrameBuilder, Kind, MAX_LEVELS};
+pub use index_event::{
+    Disposal, IndexEvent, NEVER, OffenceKind, PersonRecord, ProvenOffence, QUESTIONS, Sentence, Statement, index_events,
+};
+pub(crate) use linear::Cholesky;
 pub use options::{
     CaliperWidths, Discard, Estimand, Kernel, Link, MatchOptions, MatchOrder, Method, OnSeparation, OneOrEach, Smallest,
 };

@@ -13,6 +13,7 @@ use crate::report::figure::{Rounded, Style, WITHHELD, count, finite, smd_rounded
 use crate::report::phrases::row_name;
 use crate::report::reading::primary;
 use crate::report::result::{Estimate, GroupFigure, StoredResult, Unit};
+use crate::report::sub_groups::sub_group_chart;
 use crate::report::tables::{designs, shown_points, shown_rates};
 use crate::report::text::wrap;
 
@@ -112,7 +113,15 @@ pub(crate) fn at(value: f64) -> String {
 
 /// Every chart for which there are numbers, in reading order.
 pub fn charts(result: &StoredResult) -> Vec<Chart> {
-    let all = [headline(result), rates(result), funnel(result), love(result), curves(result), sensitivity(result)];
+    let all = [
+        headline(result),
+        rates(result),
+        sub_group_chart(result),
+        funnel(result),
+        love(result),
+        curves(result),
+        sensitivity(result),
+    ];
     all.into_iter().flatten().collect()
 }
 
@@ -290,7 +299,7 @@ fn rates(result: &StoredResult) -> Option<Chart> {
     chart("chart-rates", title, description, "rates", drawing)
 }
 
-fn chart(
+pub(crate) fn chart(
     key: &'static str,
     title: String,
     description: String,
@@ -446,11 +455,7 @@ fn sensitivity(result: &StoredResult) -> Option<Chart> {
     }
     let said = rows.iter().map(|row| format!("{}: {}", row.label, row.points[0].value));
     let title = format!("{} under each design: treatment less comparison", measure.label);
-    let axis_label = match measure.unit {
-        Unit::Share => "percentage points (left of zero: lower in the treatment group)",
-        Unit::PerPerson => "events per person (left of zero: lower in the treatment group)",
-        Unit::Days => "days (left of zero: shorter in the treatment group)",
-    };
+    let axis_label = difference_axis(measure.unit);
     let description = format!("Estimated differences, in {}. {}.", axis_label, said.collect::<Vec<_>>().join("; "));
     chart(
         "chart-sensitivity",
@@ -459,6 +464,15 @@ fn sensitivity(result: &StoredResult) -> Option<Chart> {
         "sensitivity",
         Rows { rows: &rows, legend: None, axis_label, guides: &[] },
     )
+}
+
+/// What the axis of a difference counts.
+pub(crate) const fn difference_axis(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Share => "percentage points (left of zero: lower in the treatment group)",
+        Unit::PerPerson => "events per person (left of zero: lower in the treatment group)",
+        Unit::Days => "days (left of zero: shorter in the treatment group)",
+    }
 }
 
 /// A difference with its interval, as printed.

@@ -17,6 +17,17 @@ pub fn check(result: &StoredResult) -> Result<()> {
     for measure in &result.measures {
         check_measure(measure, rules.alpha)?;
     }
+    for group in &result.sub_groups {
+        check_measure(&group.measure, rules.alpha)?;
+        ensure(group.measure.key == result.request.plan.primary, "sub-groups are analysed for the primary measure")?;
+    }
+    for test in &result.interactions {
+        for p in [test.p_value, test.p_holm, test.p_bh] {
+            share(p, "interaction test")?;
+        }
+        let significant = test.p_value.is_some_and(|p| p <= rules.alpha);
+        ensure(test.conclusive != Some(true) || significant, "a conclusive interaction has p of at most alpha")?;
+    }
     ensure(
         result.measures.iter().any(|m| m.key == result.request.plan.primary) || result.measures.is_empty(),
         "the primary measure is among the measures",

@@ -5,7 +5,9 @@
 //! for 10.7 against 20.9), a sub-group that was never tested. The reader here is a reader of words, not of meaning: it
 //! is made to catch these, and what it does not flag is not thereby right.
 
-use crate::report::claim_words::{Clause, Kind, Token, clauses, tokens};
+use crate::report::claim_clause::{Clause, clauses};
+use crate::report::claim_sub_groups::{named_sub_groups, sub_group_problems};
+use crate::report::claim_words::{Kind, Token, tokens};
 use crate::report::figure::{Rounded, Style, finite};
 use crate::report::phrases::{capital, measure_words};
 use crate::report::reading::{Verdict, primary, read};
@@ -23,7 +25,7 @@ pub struct ClaimProblem {
 }
 
 impl ClaimProblem {
-    fn new(problem: impl Into<String>, why: impl Into<String>) -> Self {
+    pub(crate) fn new(problem: impl Into<String>, why: impl Into<String>) -> Self {
         Self { problem: problem.into(), why: why.into() }
     }
 }
@@ -37,7 +39,7 @@ pub fn check_claim(result: &StoredResult, text: &str) -> Vec<ClaimProblem> {
     for clause in &clauses {
         out.extend(numbers(result, &printed, clause));
         out.extend(findings(result, clause));
-        out.extend(subgroups(result, clause));
+        out.extend(sub_group_problems(result, clause));
         out.extend(reach(clause));
     }
     out.extend(silences(result, &clauses));
@@ -96,8 +98,12 @@ impl Printed {
     }
 }
 
-/// The measure that a clause speaks of; the primary one unless it names another.
+/// The measure that a clause speaks of: that of the tested sub-group that it names, else the primary one unless it names
+/// another.
 fn measure_of<'a>(result: &'a StoredResult, clause: &Clause) -> Option<&'a Measure> {
+    if let [group] = named_sub_groups(result, clause).as_slice() {
+        return Some(&group.measure);
+    }
     let frequency = clause.any_of(&["number of"]).is_some();
     let find = |key: MeasureKey| result.measures.iter().find(|m| m.key == key);
     let by_category = result.measures.iter().find(|m| {
@@ -162,6 +168,12 @@ fn numbers(result: &StoredResult, printed: &Printed, clause: &Clause) -> Vec<Cla
     {
         out.push(ClaimProblem::new(
             format!("\"{word}\" is a relative change."),
+            "The report gives differences in percentage points, with an interval, and no relative change.",
+        ));
+    }
+    if let Some(share) = clause.share_of_change() {
+        out.push(ClaimProblem::new(
+            format!("\"by a {share}\" is a relative change."),
             "The report gives differences in percentage points, with an interval, and no relative change.",
         ));
     }
@@ -298,53 +310,6 @@ fn findings(result: &StoredResult, clause: &Clause) -> Vec<ClaimProblem> {
     out
 }
 
-/// Parts of the treatment group that were not tested.
-fn subgroups(result: &StoredResult, clause: &Clause) -> Vec<ClaimProblem> {
-    if !clause.is_about_outcome() {
-        return Vec::new();
-    }
-    let tested = |names: &[&str]| {
-        let subgroups = result.tests_made.iter().filter_map(|t| t.subgroup.as_deref());
-        subgroups.flat_map(tokens).any(|t| matches!(t, Token::Word(word) if names.contains(&word.as_str())))
-    };
-    // A group that everyone belongs to is no sub-group.
-    let everyone = |names: &[&str]| {
-        result.profile.iter().flat_map(|block| &block.rows).any(|row| {
-            row.share.is_some_and(|share| share >= 1.0)
-                && tokens(&row.label).iter().any(|t| matches!(t, Token::Word(word) if names.contains(&word.as_str())))
-        })
-    };
-    SUBGROUPS
-        .iter()
-        .filter_map(|names| Some((clause.any_of(names)?, names)))
-        .filter(|(_, names)| !tested(names) && !everyone(names))
-        .map(|(word, _)| {
-            ClaimProblem::new(
-                format!("\"{word}\" speaks of a part of the treatment group."),
-                "No test was made in that sub-group, so nothing can be said about it.",
-            )
-        })
-        .collect()
-}
-
-/// Words for one sub-group each.
-const SUBGROUPS: [&[&str]; 14] = [
-    &["women", "woman", "female", "females", "girls", "mothers"],
-    &["men", "man", "male", "males", "boys", "fathers"],
-    &["young", "younger", "youth", "youths", "juvenile", "juveniles", "teenagers"],
-    &["older", "elderly"],
-    &["black"],
-    &["asian"],
-    &["white"],
-    &["ethnic", "minority", "minorities", "bame"],
-    &["completers", "completed", "completing", "graduates", "graduated", "finished"],
-    &["dropouts", "starters"],
-    &["violent", "burglars", "thieves", "shoplifters"],
-    &["prolific", "persistent", "firsttime"],
-    &["addicts", "addicted", "homeless", "unemployed"],
-    &["london", "wales", "scotland", "manchester", "birmingham", "liverpool", "leeds"],
-];
-
 /// Claims about people, places or times that were not analysed.
 fn reach(clause: &Clause) -> Vec<ClaimProblem> {
     let phrases = [
@@ -353,6 +318,10 @@ fn reach(clause: &Clause) -> Vec<ClaimProblem> {
         "all participants",
         "every participant",
         "every offender",
+        "every prisoner",
+        "every person",
+        "each participant",
+        "all clients",
         "everyone",
         "anyone",
         "anybody",

@@ -4,26 +4,38 @@
 //! one linked disclosure model; a measure is shown only where all of its counts are. The attrition funnel, the balance
 //! table and the curves give numbers of people too, so they are merged or thinned until none is small.
 
+mod balance;
+mod measures;
+mod sensitivity;
+mod sub_groups;
+
 use serde::{Deserialize, Serialize};
 
 use crate::disclosure::{Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_funnel, protect_groups};
 use crate::error::{Error, Result};
-use crate::inference::{self, Alternatives, Analysis, GroupEstimate, MeasureResult, detectable_rate};
+use crate::inference::{self, Alternatives, Analysis};
 use crate::matching;
 use crate::number::Heartbeat;
 
+use self::balance::balance;
+use self::measures::{Shown, measure};
+use self::sensitivity::{further_tests, sensitivity};
+use self::sub_groups::{interactions, parts, sub_groups};
 use super::check::check;
 use super::precision::at_printed_precision;
 use super::result::{
-    Balance, BalanceRow, BalanceSummary, CurvePoint, Curves, Disclosure, Estimate, FunnelStep, Gate, GroupFigure,
-    Groups, Light, Linkage, Measure, MeasureKey, ProfileBlock, ProfileRow, Request, Rules, SCHEMA_VERSION, Sensitivity,
-    SensitivityRun, StoredResult, TestMade,
+    CurvePoint, Curves, Disclosure, FunnelStep, Groups, Linkage, Measure, ProfileBlock, ProfileRow, Request, Rules,
+    SCHEMA_VERSION, StoredResult, TestMade,
 };
+
+pub use self::measures::measure_key;
 
 /// Printed wherever a number is not shown.
 pub(super) const WITHHELD: &str = "withheld to protect individuals";
-/// A person who makes up more than this share of a group's re-offences would be read off their number (DISCLOSURE.md section 5).
-const DOMINANCE: f64 = 0.5;
+/// Printed where a test has no p.
+const NO_TEST: &str = "the test cannot be made";
+/// The family over which p-values are adjusted.
+const DECLARED: &str = "declared family";
 
 /// A step of the attrition funnel as it was counted.
 #[derive(Debug, Clone)]
@@ -144,7 +156,13 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let [treatment, comparison] = safe.groups.as_slice() else {
         return Err(Error::Bug("the disclosure model lost a group".into()));
     };
-    let shown = Shown { groups: [treatment, comparison], findings, gates };
+    let shown = Shown {
+        groups: [treatment, comparison],
+        sizes: [&analysis.treatment, &analysis.comparison],
+        counts: findings.counts,
+        threshold: findings.smallest_cell,
+        gates,
+    };
     let rules = Rules { alpha: findings.significance_level, rate_decimals: findings.rate_decimals, ..Rules::default() };
 
     let measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
@@ -155,28 +173,20 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let sensitivity = sensitivity(findings, primary);
     let profile = profile(findings, treatment);
     let curves = curves(findings, primary.is_some_and(|m| m.withheld.is_none()));
+    let sub_groups = sub_groups(findings, [treatment, comparison], gates);
+    let interactions = interactions(findings, &sub_groups);
     let mut tests_made: Vec<TestMade> = measures
         .iter()
         .zip(&analysis.measures)
-        .map(|(m, made)| TestMade {
-            family: if analysis.plan.family.contains(&made.measure) { "declared family" } else { "outside it" }
-                .to_owned(),
-            measure: m.label.clone(),
-            subgroup: None,
-            method: match analysis.standard_errors {
-                inference::StandardErrors::MatchedSets => "difference of means, cluster-robust on matched sets",
-                inference::StandardErrors::EffectiveNumbers => "Welch t test on effective numbers",
-            }
-            .to_owned(),
-            p_value: m.p_value,
-            p_holm: m.p_holm,
-            p_bh: m.p_bh,
-            withheld: m
-                .withheld
-                .clone()
-                .or_else(|| made.p_value.is_none().then(|| "the test cannot be made".to_owned())),
+        .map(|(m, made)| {
+            let declared = analysis.plan.family.contains(&made.measure);
+            test_made(analysis, if declared { DECLARED } else { "outside it" }, None, m, Some(made))
         })
         .collect();
+    tests_made.extend(sub_groups.iter().zip(&analysis.sub_groups).map(|(group, made)| {
+        test_made(analysis, DECLARED, Some(group.label.clone()), &group.measure, made.result.as_ref())
+    }));
+    tests_made.extend(sub_groups::tests(&interactions, primary));
     tests_made.extend(further_tests(findings, primary, &sensitivity));
     // That nobody left, or nearly everybody, is a statement about each of them: not said, though no count hides it.
     let left_early = |which: usize| {
@@ -188,6 +198,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     };
     let funnel = funnel(findings, people_hidden)?;
     let hidden_cells = measures.iter().filter(|m| m.withheld.is_some()).count()
+        + sub_groups.iter().filter(|group| group.measure.withheld.is_some()).count()
         + balance.rows.iter().filter(|row| row.withheld.is_some()).count()
         + profile.iter().flat_map(|block| &block.rows).filter(|row| row.withheld.is_some()).count();
     let result = StoredResult {
@@ -207,6 +218,8 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
             withheld: hidden(!people_hidden),
         },
         measures,
+        sub_groups,
+        interactions,
         balance,
         profile,
         curves,
@@ -233,6 +246,31 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let evidence = Evidence::new(&safe, &groups, &gates, &policy, heartbeat)?;
     let proof = Proof::new(&safe.table, &safe.policy, &safe.protected)?.to_bytes()?;
     Ok(Composed { result, policy: safe.policy, evidence, proof })
+}
+
+/// A test of one measure, in a sub-group or of everybody.
+fn test_made(
+    analysis: &Analysis,
+    family: &str,
+    subgroup: Option<String>,
+    m: &Measure,
+    made: Option<&inference::MeasureResult>,
+) -> TestMade {
+    let impossible = made.is_none_or(|made| made.p_value.is_none());
+    TestMade {
+        family: family.to_owned(),
+        measure: m.label.clone(),
+        subgroup,
+        method: match analysis.standard_errors {
+            inference::StandardErrors::MatchedSets => "difference of means, cluster-robust on matched sets",
+            inference::StandardErrors::EffectiveNumbers => "Welch t test on effective numbers",
+        }
+        .to_owned(),
+        p_value: m.p_value,
+        p_holm: m.p_holm,
+        p_bh: m.p_bh,
+        withheld: m.withheld.clone().or_else(|| impossible.then(|| NO_TEST.to_owned())),
+    }
 }
 
 fn unsigned(count: i64) -> u64 {
@@ -285,123 +323,12 @@ fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool)
             merge_small: true,
         }));
     }
-    Ok(Group { name: name.to_owned(), breakdowns, parts: Vec::new() })
-}
-
-/// The protected groups, asked by measure.
-struct Shown<'a> {
-    groups: [&'a SafeGroup; 2],
-    findings: &'a Findings<'a>,
-    gates: Gates,
-}
-
-impl Shown<'_> {
-    /// Whether a count of the model is shown for both groups.
-    fn both(&self, breakdown: &str, category: &str) -> bool {
-        self.groups.iter().all(|g| g.breakdown(breakdown).is_some_and(|b| b.count(category).is_some()))
-    }
-
-    fn allows(&self, m: &MeasureResult) -> bool {
-        let analysis = self.findings.analysis;
-        let sizes = [&analysis.treatment, &analysis.comparison];
-        let reoffenders = sizes.map(|s| s.reoffenders as i64);
-        let threshold = self.findings.smallest_cell;
-        let rate = self.both("reoffended", "yes")
-            && self.both("reoffended", "no")
-            && sizes.iter().zip(reoffenders).all(|(s, r)| self.gates.allow_rate(r, s.people as i64, threshold));
-        let dominated = sizes
-            .iter()
-            .zip(self.findings.counts.largest_reoffences)
-            .any(|(s, largest)| largest as f64 > DOMINANCE * s.reoffences as f64);
-        let enough = reoffenders.iter().all(|r| self.gates.allow_court_category(*r));
-        let part = |breakdown: &str, category: &str, count: [i64; 2]| {
-            enough
-                && self.both(breakdown, category)
-                && (0..2).all(|i| count[i] >= threshold && reoffenders[i] - count[i] >= threshold)
-        };
-        let category = |at: usize| {
-            let counts = [self.findings.counts.first_by_category[0][at], self.findings.counts.first_by_category[1][at]];
-            part("court category", ["summary", "either way", "indictable"][at], counts)
-        };
-        let custody = || part("custody", "yes", self.findings.counts.first_custodial);
-        // A total of events and the number of people who had one tell how many had more; few of them would stand out.
-        let beyond_first = |firsts: [i64; 2]| {
-            [m.treatment.events, m.comparison.events]
-                .iter()
-                .zip(firsts)
-                .all(|(all, first)| *all as i64 - first >= threshold)
-        };
-        let firsts = |at: usize| [0, 1].map(|group| self.findings.counts.first_by_category[group][at]);
-        rate && match m.measure {
-            inference::Measure::ReoffendingRate => true,
-            inference::Measure::ReoffenceFrequency | inference::Measure::ReoffencesPerReoffender => {
-                !dominated && beyond_first(reoffenders)
-            }
-            inference::Measure::DaysToFirstReoffence => self.gates.allow_days(&reoffenders),
-            inference::Measure::FirstReoffenceSummaryRate => category(0),
-            inference::Measure::FirstReoffenceEitherWayRate => category(1),
-            inference::Measure::FirstReoffenceIndictableRate => category(2),
-            inference::Measure::SummaryFrequency => category(0) && !dominated && beyond_first(firsts(0)),
-            inference::Measure::EitherWayFrequency => category(1) && !dominated && beyond_first(firsts(1)),
-            inference::Measure::IndictableFrequency => category(2) && !dominated && beyond_first(firsts(2)),
-            inference::Measure::FirstReoffenceCustodyRate => custody(),
-            inference::Measure::CustodyFrequency => {
-                custody() && !dominated && beyond_first(self.findings.counts.first_custodial)
-            }
-        }
-    }
-}
-
-/// The key and court category under which a measure is reported.
-pub fn measure_key(measure: inference::Measure) -> (MeasureKey, Option<&'static str>) {
-    match measure {
-        inference::Measure::ReoffendingRate => (MeasureKey::ReoffendingRate, None),
-        inference::Measure::ReoffenceFrequency => (MeasureKey::ReoffencesPerPerson, None),
-        inference::Measure::ReoffencesPerReoffender => (MeasureKey::ReoffencesPerReoffender, None),
-        inference::Measure::DaysToFirstReoffence => (MeasureKey::DaysToFirst, None),
-        inference::Measure::FirstReoffenceSummaryRate => (MeasureKey::CourtCategoryRate, Some("summary")),
-        inference::Measure::FirstReoffenceEitherWayRate => (MeasureKey::CourtCategoryRate, Some("either way")),
-        inference::Measure::FirstReoffenceIndictableRate => (MeasureKey::CourtCategoryRate, Some("indictable")),
-        inference::Measure::SummaryFrequency => (MeasureKey::CourtCategoryFrequency, Some("summary")),
-        inference::Measure::EitherWayFrequency => (MeasureKey::CourtCategoryFrequency, Some("either way")),
-        inference::Measure::IndictableFrequency => (MeasureKey::CourtCategoryFrequency, Some("indictable")),
-        inference::Measure::FirstReoffenceCustodyRate => (MeasureKey::CustodyRate, None),
-        inference::Measure::CustodyFrequency => (MeasureKey::CustodyFrequency, None),
-    }
-}
-
-fn measure(m: &MeasureResult, shown: &Shown<'_>) -> Measure {
-    let (key, category) = measure_key(m.measure);
-    let mut reported = Measure::new(key, category);
-    let failed = m.gates.iter().find(|gate| !gate.passed);
-    reported.gate = Some(Gate {
-        met: failed.is_none(),
-        reason: failed.map(|gate| match gate.name.as_str() {
-            "treatment_reoffenders" => format!("fewer than {} people in the treatment group re-offended", gate.need),
-            _ => format!("the effective sample is smaller than {}", gate.need),
-        }),
-    });
-    if !shown.allows(m) {
-        reported.withheld = Some(WITHHELD.to_owned());
-        return reported;
-    }
-    let figure = |g: &GroupEstimate| GroupFigure {
-        n: Some(g.people),
-        events: (m.unit != inference::Unit::Days).then_some(g.events),
-        effective_n: Some(g.effective_n),
-        value: g.value,
-        low: g.low,
-        high: g.high,
-    };
-    reported.treatment = figure(&m.treatment);
-    reported.comparison = figure(&m.comparison);
-    reported.difference = Estimate { value: m.difference, low: m.difference_low, high: m.difference_high };
-    reported.p_value = m.p_value;
-    reported.p_holm = m.p_value_holm;
-    reported.p_bh = m.p_value_benjamini_hochberg;
-    reported.significant = m.p_value.map(|_| m.significant);
-    reported.number_needed = m.number_needed.map(|n| n as u64);
-    reported
+    Ok(Group {
+        name: name.to_owned(),
+        breakdowns,
+        parts: if with_outcomes { parts(findings, which) } else { Vec::new() },
+        dimension: None,
+    })
 }
 
 fn funnel(findings: &Findings<'_>, people_hidden: bool) -> Result<Vec<FunnelStep>> {
@@ -451,201 +378,6 @@ fn linkage(findings: &Findings<'_>, funnel: &[FunnelStep]) -> Linkage {
         match_rate: (linked_shown && submitted > 0).then(|| linked as f64 / submitted as f64),
         withheld: (!parts_shown).then(|| WITHHELD.to_owned()),
     }
-}
-
-fn balance(findings: &Findings<'_>, rules: &Rules, people_hidden: bool) -> Balance {
-    let people = [findings.analysis.treatment.people as f64, findings.analysis.comparison.people as f64];
-    let named: Vec<(&matching::BalanceRow, String, Option<String>)> = findings
-        .balance
-        .iter()
-        .filter(|row| row.name != "distance")
-        .map(|row| {
-            let known = findings.covariates.iter().find(|(name, _)| row.name.starts_with(name.as_str()));
-            match known {
-                Some((name, label)) => {
-                    let level = &row.name[name.len()..];
-                    (row, label.clone(), (!level.is_empty()).then(|| level.to_owned()))
-                }
-                None => (row, row.name.clone(), None),
-            }
-        })
-        .collect();
-    // The mean of a level is a number of people: hide small ones, and with them so many that they cannot be subtracted.
-    let mut hidden = vec![people_hidden; named.len()];
-    let fewest = |row: &matching::BalanceRow| {
-        let after = row.matched.unwrap_or(row.all);
-        [
-            row.all.mean_treated * people[0],
-            after.mean_treated * people[0],
-            after.mean_control * people[1],
-            row.all.mean_control * findings.pool_size as f64,
-        ]
-        .into_iter()
-        .filter(|count| *count > 0.5)
-        .fold(f64::INFINITY, f64::min)
-    };
-    let threshold = findings.smallest_cell as f64;
-    let covariates: std::collections::BTreeSet<&String> = named.iter().map(|(_, c, _)| c).collect();
-    for covariate in covariates {
-        let mut levels: Vec<usize> =
-            (0..named.len()).filter(|&i| &named[i].1 == covariate && named[i].2.is_some()).collect();
-        levels.sort_by(|&a, &b| fewest(named[a].0).total_cmp(&fewest(named[b].0)).then(a.cmp(&b)));
-        let small = levels.iter().filter(|&&i| fewest(named[i].0) < threshold - 0.5).count();
-        if small > 0 {
-            let mut sum = 0.0;
-            for (position, &i) in levels.iter().enumerate() {
-                if position < small || position < 2 || sum < threshold {
-                    hidden[i] = true;
-                    sum += fewest(named[i].0);
-                }
-            }
-        }
-    }
-    let light = |light: matching::Light| match light {
-        matching::Light::Green => Light::Green,
-        matching::Light::Amber => Light::Amber,
-        matching::Light::Red => Light::Red,
-    };
-    let smd = |row: &matching::BalanceRow| row.matched.map_or(row.all.smd, |m| m.smd);
-    let worst = named.iter().map(|(row, ..)| smd(row).abs()).max_by(f64::total_cmp);
-    let rows = named
-        .iter()
-        .zip(&hidden)
-        .map(|((row, covariate, level), hidden)| {
-            let visible = |value: f64| (!hidden).then_some(value);
-            BalanceRow {
-                covariate: covariate.clone(),
-                level: level.clone(),
-                treatment_mean: visible(row.matched.unwrap_or(row.all).mean_treated),
-                comparison_mean_before: visible(row.all.mean_control),
-                comparison_mean_after: row.matched.and_then(|m| visible(m.mean_control)),
-                smd_before: visible(row.all.smd),
-                smd_after: row.matched.and_then(|m| visible(m.smd)),
-                variance_ratio: row.matched.and_then(|m| m.variance_ratio).and_then(visible),
-                light: (!hidden && row.matched.is_some()).then(|| light(row.light)),
-                withheld: hidden.then(|| WITHHELD.to_owned()),
-            }
-        })
-        .collect();
-    Balance { rows, summary: BalanceSummary { worst_smd: worst, light: worst.map(|smd| Light::of(smd, rules)) } }
-}
-
-fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) -> Sensitivity {
-    let Some(primary) = primary.filter(|m| m.withheld.is_none()) else {
-        return Sensitivity { withheld: Some(WITHHELD.to_owned()), ..Sensitivity::default() };
-    };
-    let found = &findings.analysis.sensitivity;
-    let robust = findings.alternatives.doubly_robust.as_ref();
-    let detectable = primary.comparison.value.filter(|_| primary.key == MeasureKey::ReoffendingRate).and_then(|rate| {
-        let n = [findings.analysis.comparison.effective_n, findings.analysis.treatment.effective_n];
-        let found = detectable_rate(rate, n, 0.8, findings.significance_level).ok()?;
-        found.below.ok().map(|below| rate - below)
-    });
-    Sensitivity {
-        rosenbaum_gamma: found.rosenbaum_gamma,
-        e_value: found.e_value,
-        aipw: robust.map(|r| Estimate {
-            value: Some(r.estimate.effect),
-            low: Some(r.estimate.interval.low),
-            high: Some(r.estimate.interval.high),
-        }),
-        aipw_p: robust.map(|r| r.estimate.p_value),
-        aipw_pool_n: robust.map(|r| r.comparison_people),
-        permutation_p: found.permutation.as_ref().map(|p| p.p_value),
-        permutation_draws: found.permutation.as_ref().map(|p| u64::from(p.draws)),
-        minimum_detectable_effect: detectable,
-        number_needed: primary.number_needed,
-        runs: runs(findings, primary),
-        withheld: None,
-    }
-}
-
-/// The other designs. The size of a group is shown only where it differs from every size already shown by nobody or by a
-/// publishable number of people, and a difference only where both sides of the rate behind it could be.
-fn runs(findings: &Findings<'_>, primary: &Measure) -> Vec<SensitivityRun> {
-    let threshold = findings.smallest_cell.unsigned_abs();
-    let mut shown = [vec![primary.treatment.n.unwrap_or(0)], vec![primary.comparison.n.unwrap_or(0)]];
-    findings
-        .alternatives
-        .runs
-        .iter()
-        .map(|run| {
-            let label = match run.key.as_str() {
-                "with_assessments" => "People with an assessment, assessment variables in the model",
-                "without_assessments" => "The same people, assessment variables left out",
-                key => key,
-            };
-            let mut reported = SensitivityRun {
-                key: run.key.clone(),
-                label: label.to_owned(),
-                treatment_n: None,
-                comparison_n: None,
-                difference: Estimate::default(),
-                p_value: None,
-                withheld: None,
-            };
-            let Some(m) = &run.result else {
-                reported.withheld =
-                    Some(run.absent.clone().unwrap_or_else(|| "the design could not be made".to_owned()));
-                return reported;
-            };
-            let sides = [&m.treatment, &m.comparison];
-            let is_rate = m.unit == inference::Unit::Share;
-            let publishable = sides.iter().all(|side| {
-                side.people >= threshold
-                    && (!is_rate || (side.events >= threshold && side.people - side.events >= threshold))
-            });
-            if !publishable {
-                reported.withheld = Some(WITHHELD.to_owned());
-                return reported;
-            }
-            let mut size = |which: usize| {
-                let n = sides[which].people;
-                let apart = |other: &u64| n == *other || n.abs_diff(*other) >= threshold;
-                shown[which].iter().all(apart).then(|| {
-                    shown[which].push(n);
-                    n
-                })
-            };
-            (reported.treatment_n, reported.comparison_n) = (size(0), size(1));
-            reported.difference = Estimate { value: m.difference, low: m.difference_low, high: m.difference_high };
-            reported.p_value = m.p_value;
-            reported
-        })
-        .collect()
-}
-
-/// The tests outside the family of measures: chance, time, and the other designs. Each that was made stands here.
-fn further_tests(findings: &Findings<'_>, primary: Option<&Measure>, sensitivity: &Sensitivity) -> Vec<TestMade> {
-    let Some(primary) = primary else { return Vec::new() };
-    let test = |measure: &str, method: &str, p_value: Option<f64>, withheld: Option<String>| TestMade {
-        family: "sensitivity".to_owned(),
-        measure: measure.to_owned(),
-        subgroup: None,
-        method: method.to_owned(),
-        p_value,
-        p_holm: None,
-        p_bh: None,
-        withheld,
-    };
-    let hidden = primary.withheld.clone();
-    let mut tests = Vec::new();
-    if let Some(permutation) = &findings.analysis.sensitivity.permutation {
-        let p = hidden.is_none().then_some(permutation.p_value);
-        tests.push(test(&primary.label, "permutation of the groups", p, hidden.clone()));
-    }
-    if let Some(p) = findings.analysis.log_rank_p_value {
-        let p = hidden.is_none().then_some(p);
-        tests.push(test("Re-offending over time", "log-rank, pairing ignored", p, hidden.clone()));
-    }
-    if let Some(robust) = &findings.alternatives.doubly_robust {
-        let p = hidden.is_none().then_some(robust.estimate.p_value);
-        tests.push(test(&primary.label, "doubly robust, normal", p, hidden));
-    }
-    tests.extend(sensitivity.runs.iter().filter(|run| run.p_value.is_some() || run.withheld.is_some()).map(|run| {
-        test(&format!("{} ({})", primary.label, run.label), "as the main analysis", run.p_value, run.withheld.clone())
-    }));
-    tests
 }
 
 fn profile(findings: &Findings<'_>, treatment: &SafeGroup) -> Vec<ProfileBlock> {

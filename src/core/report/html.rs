@@ -69,6 +69,11 @@ pub fn to_html(result: &StoredResult) -> String {
             },
         ),
         (
+            "sub-groups",
+            "Sub-groups",
+            html! { (items(&words.sub_groups)) (chart("chart-sub-groups")) (table("sub-groups")) },
+        ),
+        (
             "funnel",
             "From submitted to matched",
             html! { p { (words.linkage) } (chart("chart-funnel")) (table("funnel")) },

@@ -11,6 +11,8 @@
 pub mod charts;
 pub mod check;
 pub mod claim;
+mod claim_clause;
+mod claim_sub_groups;
 mod claim_words;
 pub mod compose;
 pub mod figure;
@@ -23,6 +25,7 @@ pub mod precision;
 pub mod reading;
 pub mod result;
 mod rounding;
+mod sub_groups;
 pub mod tables;
 pub mod text;
 pub mod wording;

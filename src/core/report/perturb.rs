@@ -1,4 +1,4 @@
-//! A report whose every count is rounded by record keys: the defence where no sketches of the people may be kept.
+//! A report whose every count is rounded by keys of its groups: the defence where no sketches of the people may be kept.
 //!
 //! A count goes to a neighbouring multiple of 5, up or down by a key of the whole cohort ([`CohortKey`]): asked again the same people
 //! get the same numbers, one person more or less draws all of them anew. What follows from a count (rates, intervals, tests) is
@@ -59,10 +59,19 @@ pub fn perturb(result: &StoredResult, keys: &[CohortKey; 2]) -> Result<StoredRes
         };
     }
     let withheld = || Some(WITHHELD.to_owned());
+    for group in &mut out.sub_groups {
+        group.measure = Measure::new(group.measure.key, group.measure.category.as_deref());
+        group.measure.withheld = withheld();
+    }
+    for test in &mut out.interactions {
+        (test.p_value, test.p_holm, test.p_bh, test.conclusive) = (None, None, None, None);
+        test.withheld = withheld();
+    }
     out.curves = Curves { points: Vec::new(), withheld: withheld() };
     out.sensitivity = Sensitivity { withheld: withheld(), ..Sensitivity::default() };
     for test in &mut out.tests_made {
-        let made = out.measures.iter().find(|measure| test.family != "sensitivity" && measure.label == test.measure);
+        let whole = test.family != "sensitivity" && test.subgroup.is_none();
+        let made = out.measures.iter().find(|measure| whole && measure.label == test.measure);
         test.p_value = made.and_then(|measure| measure.p_value);
         (test.p_holm, test.p_bh) = (None, None);
         match test.p_value {

@@ -24,7 +24,7 @@ pub fn at_printed_precision(result: &StoredResult) -> StoredResult {
     out.linkage.match_rate = level(out.linkage.match_rate);
     out.groups.treatment_effective_n = size(out.groups.treatment_effective_n);
     out.groups.comparison_effective_n = size(out.groups.comparison_effective_n);
-    for measure in &mut out.measures {
+    for measure in out.measures.iter_mut().chain(out.sub_groups.iter_mut().map(|group| &mut group.measure)) {
         let style = Style::of(measure, rules);
         for group in [&mut measure.treatment, &mut measure.comparison] {
             round_group(group, style, rules);
@@ -33,6 +33,11 @@ pub fn at_printed_precision(result: &StoredResult) -> StoredResult {
         measure.p_value = p(measure.p_value);
         measure.p_holm = p(measure.p_holm);
         measure.p_bh = p(measure.p_bh);
+    }
+    for test in &mut out.interactions {
+        for value in [&mut test.p_value, &mut test.p_holm, &mut test.p_bh] {
+            *value = p(*value);
+        }
     }
     for row in &mut out.balance.rows {
         row.treatment_mean = two(row.treatment_mean);

@@ -5,9 +5,13 @@
 //! means that the number does not exist or was not computed, and is printed as "n/a". The disclosure stage hands on the
 //! same struct with values set to `None` and reasons filled in.
 
+mod measure;
+
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
+
+pub use self::measure::{Estimate, Gate, GroupFigure, Measure, MeasureKey, Population, Unit};
 
 /// The version of this layout, printed in every report and named by `docs/report-schema.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -29,6 +33,12 @@ pub struct StoredResult {
     pub groups: Groups,
     /// The lab's seven measures in order, one entry each (one for each court category in the two that have categories).
     pub measures: Vec<Measure>,
+    /// The primary measure in the sub-groups that the plan names; empty where it names none.
+    #[serde(default)]
+    pub sub_groups: Vec<SubGroup>,
+    /// Whether sub-groups differ, where the plan asks for a test of it.
+    #[serde(default)]
+    pub interactions: Vec<Interaction>,
     /// How alike the groups are in what is recorded.
     pub balance: Balance,
     /// Who the treatment group is, in whole per cent.
@@ -68,7 +78,7 @@ pub struct Request {
     pub waiting_months: u32,
     /// Which offences count, if not all ("violent offences only").
     pub offence_filter: Option<String>,
-    /// Custody of so many days or more, begun in the follow-up, ends the time at risk, as death does.
+    /// Custody of so many days or more, begun in the follow-up or running at its start, ends the time at risk, as death does.
     pub long_custody_days: u32,
     /// The day of the analysis; ISO 8601 in JSON.
     #[serde(with = "iso_day")]
@@ -189,7 +199,7 @@ pub struct Groups {
     pub treatment_effective_n: Option<f64>,
     /// Effective sample size of the comparison group.
     pub comparison_effective_n: Option<f64>,
-    /// People of the treatment group who died, or were taken into long custody, before any re-offence.
+    /// People of the treatment group who died, or were in long custody, before any re-offence.
     pub treatment_left_early: Option<u64>,
     /// The same in the comparison group.
     pub comparison_left_early: Option<u64>,
@@ -199,196 +209,34 @@ pub struct Groups {
     pub withheld: Option<String>,
 }
 
-/// The lab's seven measures (frequency has a second denominator, which is never mixed with the first).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MeasureKey {
-    /// 1: share of the group that re-offended.
-    ReoffendingRate,
-    /// 2: re-offences per person in the group.
-    ReoffencesPerPerson,
-    /// 2 again: re-offences per re-offender.
-    ReoffencesPerReoffender,
-    /// 3: days to the first re-offence, re-offenders only.
-    DaysToFirst,
-    /// 4: share of re-offenders whose first re-offence was of one court category.
-    CourtCategoryRate,
-    /// 5: re-offences of one court category per re-offender.
-    CourtCategoryFrequency,
-    /// 6: share of re-offenders sentenced to custody for their first re-offence.
-    CustodyRate,
-    /// 7: custodial sentences per re-offender.
-    CustodyFrequency,
-}
-
-impl MeasureKey {
-    /// Every key, in the order of the lab's tables.
-    pub const ALL: [Self; 8] = [
-        Self::ReoffendingRate,
-        Self::ReoffencesPerPerson,
-        Self::ReoffencesPerReoffender,
-        Self::DaysToFirst,
-        Self::CourtCategoryRate,
-        Self::CourtCategoryFrequency,
-        Self::CustodyRate,
-        Self::CustodyFrequency,
-    ];
-
-    /// What its numbers are.
-    pub const fn unit(self) -> Unit {
-        match self {
-            Self::ReoffendingRate | Self::CourtCategoryRate | Self::CustodyRate => Unit::Share,
-            Self::DaysToFirst => Unit::Days,
-            _ => Unit::PerPerson,
-        }
-    }
-
-    /// Whom it is about.
-    pub const fn population(self) -> Population {
-        match self {
-            Self::ReoffendingRate | Self::ReoffencesPerPerson => Population::All,
-            _ => Population::Reoffenders,
-        }
-    }
-
-    /// Its name in tables; `category` is the court category of the two measures that have one.
-    pub fn label(self, category: Option<&str>) -> String {
-        let category = category.unwrap_or("one court category");
-        match self {
-            Self::ReoffendingRate => "Re-offending rate".to_owned(),
-            Self::ReoffencesPerPerson => "Re-offences per person".to_owned(),
-            Self::ReoffencesPerReoffender => "Re-offences per re-offender".to_owned(),
-            Self::DaysToFirst => "Days to first re-offence".to_owned(),
-            Self::CourtCategoryRate => format!("First re-offence {category}"),
-            Self::CourtCategoryFrequency => format!("Re-offences {category}, per re-offender"),
-            Self::CustodyRate => "Custody for first re-offence".to_owned(),
-            Self::CustodyFrequency => "Custodial sentences per re-offender".to_owned(),
-        }
-    }
-}
-
-/// What the numbers of a measure are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// 0 to 1, printed in per cent; differences in percentage points.
-    Share,
-    /// Events for each person of the population.
-    PerPerson,
-    /// Days.
-    Days,
-}
-
-/// Whom a measure is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Population {
-    /// Everyone in the group.
-    All,
-    /// Re-offenders only: a comparison of people selected by what happened to them, not an effect.
-    Reoffenders,
-}
-
-/// One measure for both groups, with its difference and test.
+/// The primary measure in one sub-group that the plan names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Measure {
-    /// Which of the measures.
-    pub key: MeasureKey,
-    /// Court category ("indictable", "either way", "summary") where the measure has them.
-    pub category: Option<String>,
-    /// [`MeasureKey::label`].
+pub struct SubGroup {
+    /// The covariate that divides the groups (`gender`).
+    pub by: String,
+    /// The sub-group in words ("Gender: female").
     pub label: String,
-    /// [`MeasureKey::unit`].
-    pub unit: Unit,
-    /// [`MeasureKey::population`].
-    pub population: Population,
-    /// The treatment group.
-    pub treatment: GroupFigure,
-    /// The comparison group.
-    pub comparison: GroupFigure,
-    /// Treatment minus comparison.
-    pub difference: Estimate,
-    /// p of the difference, two-sided, unadjusted.
-    pub p_value: Option<f64>,
-    /// Adjusted over the measure's family (Holm 1979).
-    pub p_holm: Option<f64>,
-    /// Adjusted over the measure's family (Benjamini and Hochberg 1995).
-    pub p_bh: Option<f64>,
-    /// `p_value <= rules.alpha`.
-    pub significant: Option<bool>,
-    /// People in the treatment group it would take to settle a difference of the size seen.
-    pub number_needed: Option<u64>,
-    /// Whether the sizes suffice for a conclusion, judged on the true counts before any was rounded or hidden
-    /// ([`crate::report::reading::gate`]); without it the visible counts decide, and a missing count decides against.
-    pub gate: Option<Gate>,
-    /// Why the measure, or some of its numbers, is hidden.
-    pub withheld: Option<String>,
+    /// The measure among the people of the sub-group.
+    pub measure: Measure,
 }
 
-impl Measure {
-    /// A measure with its key's label, unit and population, and no numbers yet.
-    ///
-    /// ```
-    /// use jdl_core::report::result::{Measure, MeasureKey, Unit};
-    /// let rate = Measure::new(MeasureKey::ReoffendingRate, None);
-    /// assert_eq!((rate.unit, rate.label.as_str()), (Unit::Share, "Re-offending rate"));
-    /// ```
-    pub fn new(key: MeasureKey, category: Option<&str>) -> Self {
-        Self {
-            key,
-            category: category.map(str::to_owned),
-            label: key.label(category),
-            unit: key.unit(),
-            population: key.population(),
-            treatment: GroupFigure::default(),
-            comparison: GroupFigure::default(),
-            difference: Estimate::default(),
-            p_value: None,
-            p_holm: None,
-            p_bh: None,
-            significant: None,
-            number_needed: None,
-            gate: None,
-            withheld: None,
-        }
-    }
-}
-
-/// Whether the sizes behind a measure suffice for a conclusion.
+/// Whether the differences between treatment and comparison group are the same in all sub-groups of one covariate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Gate {
-    /// They do.
-    pub met: bool,
-    /// Why they do not, as the middle of a sentence ("fewer than 30 people in the treatment group re-offended").
-    pub reason: Option<String>,
-}
-
-/// One group's side of a measure.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct GroupFigure {
-    /// People in the measure's population.
-    pub n: Option<u64>,
-    /// People with the event (rates) or events (frequencies), unweighted; none for days.
-    pub events: Option<u64>,
-    /// Effective sample size of the population, where weighted.
-    pub effective_n: Option<f64>,
-    /// Rate (0 to 1), events per person, or days; weighted where the group is.
-    pub value: Option<f64>,
-    /// Lower end of its interval.
-    pub low: Option<f64>,
-    /// Upper end of its interval.
-    pub high: Option<f64>,
-}
-
-/// A value with its interval at the level of [`Rules::confidence`].
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The point estimate.
-    pub value: Option<f64>,
-    /// Lower end.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
+pub struct Interaction {
+    /// The covariate (`gender`).
+    pub by: String,
+    /// What is compared, in words ("gender: female, male").
+    pub label: String,
+    /// p of their being the same, unadjusted.
+    pub p_value: Option<f64>,
+    /// Adjusted over the family (Holm 1979).
+    pub p_holm: Option<f64>,
+    /// Adjusted over the family (Benjamini and Hochberg 1995).
+    pub p_bh: Option<f64>,
+    /// p is at most [`Rules::alpha`], and every sub-group is large enough.
+    pub conclusive: Option<bool>,
+    /// Why it is hidden.
+    pub withheld: Option<String>,
 }
 
 /// How alike the groups are in what is recorded.

@@ -1,9 +1,12 @@
 //! The tables of the report as cells of text, made once and arranged alike by text and HTML.
 
-use crate::report::figure::{Rounded, Style, WITHHELD, count, finite, or_withheld, p_text, part_of, smd_rounded};
+use crate::report::figure::{
+    NOT_AVAILABLE, Rounded, Style, WITHHELD, count, finite, or_withheld, p_text, part_of, smd_rounded,
+};
 use crate::report::phrases::row_name;
 use crate::report::reading::{Verdict, read};
 use crate::report::result::{BalanceRow, Estimate, GroupFigure, Measure, MeasureKey, Population, StoredResult, Unit};
+use crate::report::sub_groups;
 
 /// A table with row headers in its first column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub struct Table {
 }
 
 impl Table {
-    fn new(key: &'static str, caption: impl Into<String>, columns: &[&'static str]) -> Self {
+    pub(crate) fn new(key: &'static str, caption: impl Into<String>, columns: &[&'static str]) -> Self {
         let (caption, columns) = (caption.into(), columns.to_vec());
         Self { key, caption, short: columns.clone(), columns, words: vec![0], rows: Vec::new(), notes: Vec::new() }
     }
@@ -37,6 +40,7 @@ pub fn tables(result: &StoredResult) -> Vec<Table> {
         headline(result),
         measures(result),
         rates(result),
+        sub_groups::table(result),
         funnel(result),
         balance(result),
         profile(result),
@@ -48,12 +52,12 @@ pub fn tables(result: &StoredResult) -> Vec<Table> {
 }
 
 /// A level of one group, with its unit.
-fn level(result: &StoredResult, measure: &Measure, value: Option<f64>) -> String {
+pub(crate) fn level(result: &StoredResult, measure: &Measure, value: Option<f64>) -> String {
     let style = Style::of(measure, &result.rules);
     or_withheld(finite(value), measure.withheld.as_ref(), |v| style.in_cell(style.level(v)))
 }
 
-fn difference(result: &StoredResult, measure: &Measure) -> String {
+pub(crate) fn difference(result: &StoredResult, measure: &Measure) -> String {
     let style = Style::of(measure, &result.rules);
     let printed = style.estimate(&measure.difference);
     or_withheld(printed.value, measure.withheld.as_ref(), |value| {
@@ -66,7 +70,7 @@ fn difference(result: &StoredResult, measure: &Measure) -> String {
     })
 }
 
-fn p(result: &StoredResult, value: Option<f64>, withheld: Option<&String>) -> String {
+pub(crate) fn p(result: &StoredResult, value: Option<f64>, withheld: Option<&String>) -> String {
     or_withheld(finite(value), withheld, |p| p_text(p, result.rules.alpha))
 }
 
@@ -102,21 +106,25 @@ pub fn headline(result: &StoredResult) -> Table {
     table.words.push(4);
     let keys = [MeasureKey::ReoffendingRate, MeasureKey::ReoffencesPerPerson, MeasureKey::DaysToFirst];
     for measure in result.measures.iter().filter(|m| keys.contains(&m.key)) {
-        let conclusive = match read(result, measure).verdict {
-            Verdict::Lower | Verdict::Higher => "Yes",
-            Verdict::Inconclusive => "No",
-            Verdict::Withheld => WITHHELD,
-            Verdict::NotEstimated => "n/a",
-        };
         table.rows.push(vec![
             measure.label.clone(),
             level(result, measure, measure.treatment.value),
             level(result, measure, measure.comparison.value),
             difference(result, measure),
-            conclusive.to_owned(),
+            conclusive(read(result, measure).verdict).to_owned(),
         ]);
     }
     table
+}
+
+/// The verdict as a cell.
+pub(crate) const fn conclusive(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Lower | Verdict::Higher => "Yes",
+        Verdict::Inconclusive => "No",
+        Verdict::Withheld => WITHHELD,
+        Verdict::NotEstimated => NOT_AVAILABLE,
+    }
 }
 
 /// All seven measures with sizes and tests.
@@ -216,8 +224,8 @@ pub fn funnel(result: &StoredResult) -> Table {
         (result.groups.treatment_left_early, result.groups.comparison_left_early)
     {
         table.notes.push(format!(
-            "Of those analysed, {} in the treatment group and {} in the comparison group died or were taken into custody \
-             for {} days or more before any re-offence; they stay in every rate.",
+            "Of those analysed, {} in the treatment group and {} in the comparison group died or were in custody for {} \
+             days or more before any re-offence; they stay in every rate.",
             count(treatment),
             count(comparison),
             result.request.long_custody_days

@@ -63,6 +63,7 @@ pub fn to_text(result: &StoredResult) -> String {
     }
 
     out.table(&tables::rates(result));
+    out.section("Sub-groups", &words.sub_groups, &crate::report::sub_groups::table(result));
     out.heading("From submitted to matched");
     out.paragraph(&words.linkage);
     out.table(&tables::funnel(result));

@@ -16,6 +16,7 @@ use crate::report::phrases::{
 };
 use crate::report::reading::{Verdict, primary, read};
 use crate::report::result::{Light, Population, Status, StoredResult, Unit};
+use crate::report::sub_groups;
 
 /// Every sentence of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +37,8 @@ pub struct Words {
     pub per_hundred: Vec<String>,
     /// Direction and significance of each measure, in the order of `measures`.
     pub measures: Vec<MeasureWords>,
+    /// What was found in the sub-groups of the plan, and whether they differ.
+    pub sub_groups: Vec<String>,
     /// What can be said.
     pub can_say: Vec<String>,
     /// What cannot be said.
@@ -71,6 +74,7 @@ impl Words {
         out.extend([self.balance.as_str(), &self.linkage, &self.tests]);
         let lists = [
             &self.per_hundred,
+            &self.sub_groups,
             &self.can_say,
             &self.cannot_say,
             &self.rounding,
@@ -100,6 +104,7 @@ pub fn words(result: &StoredResult) -> Words {
         groups: groups(result),
         per_hundred: per_hundred(result),
         measures: result.measures.iter().map(|m| measure_words(result, m)).collect(),
+        sub_groups: sub_groups::sentences(result),
         can_say: can_say(result),
         cannot_say: cannot_say(result),
         rounding: crate::report::rounding::notices(result),
@@ -235,6 +240,7 @@ fn can_say(result: &StoredResult) -> Vec<String> {
             out.push(format!("An analysis was made, but it gives no result that can be quoted. {direction}"));
         }
     }
+    out.extend(sub_groups::can_say(result));
     if result.balance.summary.light == Some(Light::Red) {
         out.push("The two groups were not well matched; this must be said whenever the result is quoted.".to_owned());
     }
@@ -265,13 +271,7 @@ fn cannot_say(result: &StoredResult) -> Vec<String> {
             "That re-offending rose or fell by so many per cent: the difference is in percentage points.".to_owned(),
         );
     }
-    let mut tested: Vec<&str> = result.tests_made.iter().filter_map(|t| t.subgroup.as_deref()).collect();
-    tested.dedup();
-    out.push(if tested.is_empty() {
-        "That one part of the treatment group did better or worse than another: no sub-group was tested.".to_owned()
-    } else {
-        format!("Anything about parts of the treatment group other than those tested ({}).", tested.join(", "))
-    });
+    out.extend(sub_groups::cannot_say(result));
     out.push(
         "That the result holds for people who were not analysed, or for other services, places or years.".to_owned(),
     );
@@ -444,9 +444,10 @@ fn method(result: &StoredResult) -> Vec<String> {
         out.push(format!("Offences counted: {filter}."));
     }
     out.push(format!(
-        "People who die, or are taken into custody for {} days or more, during follow-up stay in every rate and number; \
-         the curves of re-offending leave them on that day.",
-        r.long_custody_days
+        "People who die in the follow-up, or are taken into custody for {n} days or more, stay in every rate and number; \
+         the curves of re-offending leave them on that day. Those who are in custody for something else when the \
+         follow-up starts, with {n} days or more to go, leave the curves on the first day.",
+        n = r.long_custody_days
     ));
     out.push(format!("Index events are of {years}; register version {}.", r.register_version));
     out.push(format!(

@@ -25,6 +25,8 @@ const PERMUTED: u64 = 9_999_999;
 
 /// Stream of the draws that belong to no block.
 const COMMON_STREAM: u64 = u64::MAX;
+/// Stream of a block's deaths: of their own, so that they move nothing else.
+const DEATH_STREAM: u64 = 1 << 40;
 
 /// One person of the register.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Person {
     pub nationality: Option<String>,
     /// Home, prison, hostel or pseudo-postcode.
     pub postcode: Option<String>,
+    /// Died on: after everything else that the register knows of the person.
+    pub date_of_death: Option<Day>,
 }
 
 /// Another name or birthday that somebody gave.
@@ -264,11 +268,17 @@ impl Register {
             circumstances: Vec::with_capacity(4 * count),
         };
         let drafts = drafts(&self.params, &self.institutions, count, random);
+        let deaths = &mut Random::new(self.params.seed, DEATH_STREAM + u64::from(number));
         for (person_id, draft) in (i64::from(before) + 1..).zip(drafts) {
+            let (sentences, offences) = (block.sentences.len(), block.offences.len());
             let has_custody =
                 career::write(&self.params, person_id, draft.born, draft.is_male, draft.onset, &mut block, random);
             self.write_aliases(person_id, &draft, &mut block.aliases, random);
-            block.persons.push(self.person(person_id, draft, has_custody, random));
+            let starts = block.sentences[sentences..].iter().map(|sentence| career::follow_up(sentence).start());
+            let decided = block.offences[offences..].iter().map(|o| o.outcome_date.unwrap_or(o.offence_date));
+            let last = starts.chain(decided).max().unwrap_or(draft.onset);
+            let date_of_death = career::death(draft.born, last, deaths).filter(|day| *day < self.params.end());
+            block.persons.push(Person { date_of_death, ..self.person(person_id, draft, has_custody, random) });
         }
         block
     }
@@ -307,6 +317,7 @@ impl Register {
             ethnicity: random.chance(0.97).then(|| community.ethnicity.to_owned()),
             nationality: random.chance(0.95).then(|| nationality.to_owned()),
             postcode: draft.postcode,
+            date_of_death: None,
         }
     }
 

@@ -49,6 +49,8 @@ impl Lab {
             }
         }
         admin.batch_execute(&format!("CREATE DATABASE {database} TEMPLATE jdl_template")).unwrap();
+        // As docs/administration.md asks: a copy of a database does not copy who may do what in it.
+        admin.batch_execute(&format!("REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC")).unwrap();
         admin.batch_execute("SELECT pg_advisory_unlock(42)").unwrap();
         Self { database }
     }
@@ -77,6 +79,18 @@ pub fn connect(database: &str, person: &str) -> Client {
     let mut config = Config::new();
     config.host_path(host).port(5432).user(person).dbname(database);
     config.connect(NoTls).unwrap()
+}
+
+/// Whether the server has pg_cron; says so where it has not.
+pub fn has_cron() -> bool {
+    let has: bool = one(
+        &mut connect("postgres", "postgres"),
+        "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_cron')",
+    );
+    if !has {
+        println!("pg_cron: this server has none");
+    }
+    has
 }
 
 /// SQLSTATE and message of a statement that must fail.

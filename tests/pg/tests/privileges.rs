@@ -274,6 +274,17 @@ fn the_self_check_passes_and_notices_each_thing_that_is_undone() {
             "INSERT INTO jdl_audit.event (occurred_at, login, actor, action, isolation) VALUES (now() - interval '2 days', 'x', 'x', 'x', 'apart'); SET CONSTRAINTS ALL IMMEDIATE",
             "audit-pending",
         ),
+        (
+            "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END $$",
+            "database",
+        ),
+        ("REVOKE jdl_analyst FROM ann", "grantees"),
+        ("UPDATE jdl.access SET person = 'nobody_here'", "grantees"),
+        ("UPDATE jdl.setting SET value = '30' WHERE setting = 'review_working_days'", "clocks-set"),
+        (
+            "INSERT INTO jdl.bank_holiday SELECT d::date, 'more time' FROM generate_series(current_date, current_date + 40, interval '1 day') d ON CONFLICT DO NOTHING",
+            "holidays",
+        ),
         ("UPDATE jdl.request SET status = 'rejected'", "clock"),
         ("UPDATE jdl.request SET destroyed_at = now()", "certificates"),
         ("UPDATE jdl.request SET decided_on = current_date - 3, destroy_on = current_date + 2", "retention-ran"),

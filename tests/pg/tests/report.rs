@@ -171,11 +171,111 @@ fn death_and_long_custody_are_handled_and_said() {
     assert!((20..=35).contains(&early) && comparison_n == 190, "{groups}");
     let text: String = one(&mut lab.connect("ann"), &format!("SELECT jdl_report_text({request})"));
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains(&format!("Of those analysed, 35 in the treatment group and {early} in the comparison group died or were taken into custody for 90 days or more")), "{text}");
+    assert!(text.contains(&format!("Of those analysed, 35 in the treatment group and {early} in the comparison group died or were in custody for 90 days or more")), "{text}");
     assert!(text.contains("the curves of re-offending leave them on that day"));
     // The curve ends above the rate: those who left are not counted as having stayed out of trouble.
     let last = report["curves"]["points"].as_array().unwrap().last().unwrap();
     assert!(last["treatment"].as_f64() > report["measures"][0]["treatment"]["value"].as_f64(), "{last}");
+}
+
+#[test]
+fn custody_that_runs_already_ends_the_time_at_risk_on_the_first_day() {
+    let lab = Lab::new("inside");
+    let list = lab.dress(&people(|n| (n % 2 == 1).then_some(100)));
+    // Of those who never re-offended, in each group: 30 are inside for something else with 90 days to go, 15 with 89, and 15 for
+    // a sentence whose end is not known, which began long before.
+    lab.admin()
+        .batch_execute(
+            "INSERT INTO jdl_restricted.sentence SELECT 900000 + p.person_id, p.person_id, 'Custody', s.end_date - 150,
+                 CASE WHEN (p.person_id - 1) % 200 < 60 THEN s.end_date + 90 WHEN (p.person_id - 1) % 200 < 90 THEN s.end_date + 89 END, 'Other'
+             FROM jdl_restricted.person p JOIN jdl_restricted.sentence s USING (person_id)
+             WHERE s.kind = 'Custody' AND p.person_id % 2 = 1 AND (p.person_id - 1) % 200 < 120;
+             SELECT jdl_register_refresh('2015-12-31')",
+        )
+        .unwrap();
+    let (_, report) = reported(&lab, &list, "{}");
+    let early = report["groups"]["treatment_left_early"].as_u64();
+    println!("left early: {}", report["groups"]);
+    assert!(early.is_none_or(|n| n == 30), "{}", report["groups"]);
+    let stored: i64 = one(
+        &mut lab.admin(),
+        "SELECT (result -> 'analysis' -> 'treatment' ->> 'left_early')::bigint FROM jdl_pseudonymised.analysis",
+    );
+    assert_eq!(stored, 30);
+    let at_risk: f64 = one(
+        &mut lab.admin(),
+        "SELECT (result -> 'analysis' -> 'treatment_curve' -> 'points' -> 1 ->> 'at_risk')::float8 FROM jdl_pseudonymised.analysis",
+    );
+    assert!((at_risk - 170.0).abs() < 1e-6, "thirty of two hundred leave on the first day: {at_risk}");
+}
+
+#[test]
+fn sub_groups_are_frozen_with_the_plan_and_every_test_of_them_is_printed() {
+    let lab = Lab::new("parts");
+    // Among the white every second re-offends in both groups; among the black a third of the treated and most of the others.
+    let list = lab.dress(&people(|n| {
+        let black = n % 3 == 0;
+        let yes = if black { if n < 200 { n % 9 == 0 } else { n % 9 != 0 } } else { n % 2 == 0 };
+        yes.then_some(100)
+    }));
+    lab.connect("dan").batch_execute("SELECT jdl_register_refresh('2015-12-31')").unwrap();
+    let request = lab.open("{}");
+    lab.load(request, &list).unwrap();
+    lab.assign("ann", request);
+    let mut ann = lab.connect("ann");
+    ann.batch_execute(&format!(
+        r#"SELECT jdl_match({request}, '{{"method": "nearest", "ratio": 1, "exact": ["ethnicity"]}}')"#
+    ))
+    .unwrap();
+    for (changes, state) in [
+        (r#"{"sub_groups": {"shoe_size": ["9"]}}"#, "22023"),
+        (r#"{"sub_groups": {"ethnicity": []}}"#, "22023"),
+        (r#"{"sub_groups": {"ethnicity": ["Blue"]}}"#, "22023"),
+        (r#"{"sub_groups": {"ethnicity": ["Black"]}, "interaction_tests": ["ethnicity"]}"#, "22023"),
+        (r#"{"interaction_tests": ["gender"]}"#, "22023"),
+    ] {
+        assert_eq!(refusal(&mut ann, &format!("SELECT jdl_plan({request}, '{changes}')")).0, state, "{changes}");
+    }
+    let plans: i64 = one(&mut lab.admin(), "SELECT count(*) FROM jdl.analysis_plan");
+    assert_eq!(plans, 0, "what was refused is not frozen");
+    ann.batch_execute(&format!(
+        r#"SELECT jdl_plan({request}, '{{"sub_groups": {{"ethnicity": ["Black", "White"], "offence_group": ["Theft"]}}, "interaction_tests": ["ethnicity"]}}')"#
+    ))
+    .unwrap();
+    let report: Value = one(&mut ann, &format!("SELECT jdl_report({request})"));
+    let groups = report["sub_groups"].as_array().unwrap();
+    let labels: Vec<&str> = groups.iter().map(|g| g["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["Ethnicity: Black", "Ethnicity: White", "Offence group: Theft"]);
+    // Everybody of that offence group is everybody.
+    assert_eq!(groups[2]["measure"]["difference"], report["measures"][0]["difference"]);
+    let events = |group: usize, side: &str| groups[group]["measure"][side]["events"].as_u64();
+    let counted: i64 = one(
+        &mut lab.admin(),
+        &format!(
+            "SELECT count(*) FROM jdl_pseudonymised.member m JOIN jdl_pseudonymised.outcome o USING (request_id, pseudonym)
+             WHERE m.request_id = {request} AND m.treated AND m.ethnicity = 'Black' AND o.reoffended"
+        ),
+    );
+    assert_eq!(events(0, "treatment"), Some(counted as u64));
+    assert!(groups[0]["measure"]["difference"]["high"].as_f64() < Some(0.0), "{}", groups[0]);
+    assert!(groups[1]["measure"]["difference"]["value"].as_f64().unwrap().abs() < 0.1, "{}", groups[1]);
+    let interaction = &report["interactions"][0];
+    assert!(interaction["p_value"].as_f64().unwrap() < 0.01, "{interaction}");
+    let tests = report["tests_made"].as_array().unwrap();
+    let named: Vec<&str> = tests.iter().filter_map(|t| t["subgroup"].as_str()).collect();
+    assert_eq!(named.len(), 4, "{named:?}");
+    assert_eq!(tests.iter().filter(|t| t["family"] == "declared family").count(), 16);
+    let text: String = one(&mut ann, &format!("SELECT jdl_report_text({request})"));
+    assert!(text.contains("Sub-groups\n----------"), "{text}");
+    let html: String = one(&mut ann, &format!("SELECT jdl_report_html({request})"));
+    assert!(html.contains("chart-sub-groups") && html.contains("table-sub-groups"));
+    let why: Vec<String> = ann
+        .query(&format!("SELECT problem FROM jdl_check_claim({request}, 'Women re-offended less.')"), &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert!(why.iter().any(|w| w.contains("part of the treatment group")), "{why:?}");
 }
 
 #[test]

@@ -91,6 +91,9 @@ fn a_restored_database_holds_what_was_dumped_and_works_on() {
     connect("postgres", "postgres")
         .batch_execute(&format!("CREATE DATABASE {} TEMPLATE template0", restored.database))
         .unwrap();
+    connect("postgres", "postgres")
+        .batch_execute(&format!("REVOKE CREATE, TEMPORARY ON DATABASE {} FROM PUBLIC", restored.database))
+        .unwrap();
     run("pg_restore", &["-U", "postgres", "--exit-on-error", "-d", &restored.database, file]);
     std::fs::remove_file(file).unwrap();
 
@@ -148,12 +151,17 @@ fn a_dump_is_restored_into_a_new_cluster() {
     let file = std::env::temp_dir().join(format!("{}.dump", lab.database));
     let file = file.to_str().unwrap();
     run("pg_dump", &["-U", "postgres", "-Fc", "-f", file, &lab.database]);
+    // The globals first: roles belong to the cluster. The groups are there already, which psql says and goes on.
+    let roles = std::env::temp_dir().join(format!("{}.roles", lab.database));
+    let roles = roles.to_str().unwrap();
+    run("pg_dumpall", &["-U", "postgres", "--roles-only", "-f", roles]);
     let restore = format!(
-        "createdb -T template0 restored && pg_restore --exit-on-error -d restored {file} && psql -X -At -d restored -c \"{facts}\""
+        "psql -X -q -f {roles} 2>/dev/null; createdb -T template0 restored && psql -X -q -c 'REVOKE CREATE, TEMPORARY ON DATABASE restored FROM PUBLIC' && pg_restore --exit-on-error -d restored {file} && psql -X -At -d restored -c \"{facts}\""
     );
     let with_cluster = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/with-cluster");
     let there = run(with_cluster, &["bash", "-c", &restore]);
     std::fs::remove_file(file).unwrap();
+    std::fs::remove_file(roles).unwrap();
     assert_eq!(here, there);
     assert!(here.trim_end().ends_with("|t|0"), "{here}");
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use jdl_surface::{Lab, connect, one, refusal};
+use jdl_surface::{Lab, connect, has_cron, one, refusal};
 use serde_json::Value;
 
 fn due(lab: &Lab, request: i64) -> Option<String> {
@@ -235,6 +235,57 @@ fn a_session_that_may_hold_identities_is_ended_by_destruction() {
 }
 
 #[test]
+fn nobody_keeps_data_by_leaving_a_transaction_open() {
+    let lab = Lab::new("open");
+    let request = opened(&lab);
+    let second = opened(&lab);
+    lab.assign("ann", second);
+    let mut bob = lab.connect("bob");
+    bob.batch_execute(&format!("SELECT jdl_withdraw({request}, 'a test'), jdl_withdraw({second}, 'a test')")).unwrap();
+    // An analyst of another request has taken a step, and waits.
+    let mut ann = lab.connect("ann");
+    ann.batch_execute(&format!("BEGIN; SELECT jdl_validate({second})")).unwrap();
+    // Not at once: people may think between two statements.
+    let (state, _) = refusal(&mut bob, &format!("SET lock_timeout = '1s'; SELECT jdl_destroy({request})"));
+    assert_eq!(state, "55P03");
+    std::thread::sleep(Duration::from_secs(30));
+    bob.batch_execute(&format!("SELECT jdl_destroy({request})")).unwrap();
+    assert!(ann.batch_execute("COMMIT").is_err(), "her session has ended");
+}
+
+#[test]
+fn two_runs_at_once_are_harmless_and_a_missed_one_is_made_good_and_seen() {
+    let lab = Lab::new("runs");
+    let request = opened(&lab);
+    lab.connect("bob").batch_execute(&format!("SELECT jdl_withdraw({request}, 'a test')")).unwrap();
+    lab.admin()
+        .batch_execute("UPDATE jdl.request SET decided_on = current_date - 30, destroy_on = current_date - 20")
+        .unwrap();
+    let seen = |lab: &Lab| -> Vec<String> {
+        one(
+            &mut lab.connect("aud"),
+            "SELECT array_agg(check_id ORDER BY check_id) FROM jdl_assurance() WHERE NOT passed",
+        )
+    };
+    assert_eq!(seen(&lab), ["overdue", "retention-ran"], "nothing has run for weeks");
+    // The first run is under way; the second one says so, waits for nothing and does nothing.
+    let (mut first, mut second) = (lab.connect("jdl_job"), lab.connect("jdl_job"));
+    let ran = |client: &mut postgres::Client| -> (i32, i32) {
+        let row = client.query_one("SELECT * FROM jdl_retention_run()", &[]).unwrap();
+        (row.get(0), row.get(1))
+    };
+    first.batch_execute("BEGIN").unwrap();
+    assert_eq!(ran(&mut first), (1, 0));
+    assert_eq!(ran(&mut second), (0, 0));
+    first.batch_execute("COMMIT").unwrap();
+    assert_eq!(ran(&mut second), (0, 0), "nothing is left to do");
+    let certificates: i64 = one(&mut lab.admin(), "SELECT count(*) FROM jdl.destruction");
+    assert_eq!((certificates, status(&lab, request).as_str()), (1, "destroyed"));
+    let failing = "SELECT count(*) FROM jdl_assurance() WHERE NOT passed";
+    assert_eq!(one::<i64>(&mut lab.connect("aud"), failing), 0);
+}
+
+#[test]
 fn the_record_for_the_data_protection_file_says_who_did_what() {
     let lab = Lab::new("dpia");
     let request = lab.made_up(5_000, 200);
@@ -263,6 +314,9 @@ fn the_record_for_the_data_protection_file_says_who_did_what() {
 
 #[test]
 fn a_real_job_of_pg_cron_destroys_what_is_due() {
+    if !has_cron() {
+        return;
+    }
     // pg_cron runs in one database of the cluster: the one that with-cluster calls jdl.
     let lab = std::mem::ManuallyDrop::new(Lab { database: "jdl".to_owned() });
     drop(Lab::new("people_of_cron"));

@@ -29,6 +29,44 @@ fn setting_the_role_of_a_group_does_not_make_two_people_of_one() {
 }
 
 #[test]
+fn whoever_had_a_hand_in_the_figures_does_not_approve_them_though_others_came_after() {
+    let lab = Lab::new("hands");
+    let first = lab.made_up(5_000, 200);
+    let second = lab.open("{}");
+    lab.load(second, &lab.made_up_list(200, 9)).unwrap();
+    let mut admin = lab.admin();
+    admin
+        .batch_execute(
+            "DO $$ BEGIN IF to_regrole('duo') IS NULL THEN CREATE ROLE duo LOGIN IN ROLE jdl_analyst, jdl_approver; END IF; END $$",
+        )
+        .unwrap();
+    lab.assign("duo", first);
+    lab.assign("ann", second);
+    let (mut ann, mut bob, mut duo) = (lab.connect("ann"), lab.connect("bob"), lab.connect("duo"));
+    // Duo tries a design, ann another after it: the step is ann's now, the choice was made with duo's eyes on the balance.
+    ann.batch_execute(&format!("SELECT jdl_link({first})")).unwrap();
+    duo.batch_execute(&format!("SELECT jdl_match({first}, '{{\"ratio\": 2}}')")).unwrap();
+    ann.batch_execute(&format!("SELECT jdl_match({first}, '{{\"ratio\": 3}}'); SELECT jdl_report({first})")).unwrap();
+    let (state, text) = refusal(&mut duo, &format!("SELECT jdl_approve({first})"));
+    assert!(state == "42501" && text.contains("other eyes"), "{text}");
+    bob.batch_execute(&format!("SELECT jdl_approve({first})")).unwrap();
+    // Bob forces two links: he may go on doing that, and does not approve what came of it.
+    ann.batch_execute(&format!("SELECT jdl_link({second})")).unwrap();
+    for nth in [0, 1] {
+        let record: i32 = one(
+            &mut admin,
+            &format!(
+                "SELECT record_no FROM jdl_restricted.link WHERE request_id = {second} AND status = 'linked' ORDER BY 1 OFFSET {nth} LIMIT 1"
+            ),
+        );
+        bob.batch_execute(&format!("SELECT jdl_override_link({second}, {record}, 'non_link', 'a twin')")).unwrap();
+    }
+    ann.batch_execute(&format!("SELECT jdl_report({second})")).unwrap();
+    assert_eq!(refusal(&mut bob, &format!("SELECT jdl_approve({second})")).0, "42501");
+    duo.batch_execute(&format!("SELECT jdl_approve({second})")).unwrap();
+}
+
+#[test]
 fn what_an_approver_rejected_stays_rejected() {
     let lab = Lab::new("rejected");
     let request = lab.made_up(3_000, 120);

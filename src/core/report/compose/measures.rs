@@ -1,0 +1,128 @@
+//! Which measures may be shown, and what of them.
+
+use crate::disclosure::{Gates, SafeGroup};
+use crate::inference::{self, GroupEstimate, GroupSizes, MeasureResult};
+use crate::report::result::{Estimate, Gate, GroupFigure, Measure, MeasureKey};
+
+use super::{OutcomeCounts, WITHHELD};
+
+/// A person who makes up more than this share of a group's re-offences would be read off their number (DISCLOSURE.md section 5).
+const DOMINANCE: f64 = 0.5;
+
+/// The protected groups, or the parts of them that are a sub-group, asked by measure.
+pub(super) struct Shown<'a> {
+    pub groups: [&'a SafeGroup; 2],
+    pub sizes: [&'a GroupSizes; 2],
+    pub counts: OutcomeCounts,
+    /// Counts below this are not published.
+    pub threshold: i64,
+    pub gates: Gates,
+}
+
+impl Shown<'_> {
+    /// Whether a count of the model is shown for both groups.
+    fn both(&self, breakdown: &str, category: &str) -> bool {
+        self.groups.iter().all(|g| g.breakdown(breakdown).is_some_and(|b| b.count(category).is_some()))
+    }
+
+    fn allows(&self, m: &MeasureResult) -> bool {
+        let (sizes, threshold) = (self.sizes, self.threshold);
+        let reoffenders = sizes.map(|s| s.reoffenders as i64);
+        let rate = self.both("reoffended", "yes")
+            && self.both("reoffended", "no")
+            && sizes.iter().zip(reoffenders).all(|(s, r)| self.gates.allow_rate(r, s.people as i64, threshold));
+        let dominated = sizes
+            .iter()
+            .zip(self.counts.largest_reoffences)
+            .any(|(s, largest)| largest as f64 > DOMINANCE * s.reoffences as f64);
+        let enough = reoffenders.iter().all(|r| self.gates.allow_court_category(*r));
+        let part = |breakdown: &str, category: &str, count: [i64; 2]| {
+            enough
+                && self.both(breakdown, category)
+                && (0..2).all(|i| count[i] >= threshold && reoffenders[i] - count[i] >= threshold)
+        };
+        let category = |at: usize| {
+            let counts = [self.counts.first_by_category[0][at], self.counts.first_by_category[1][at]];
+            part("court category", ["summary", "either way", "indictable"][at], counts)
+        };
+        let custody = || part("custody", "yes", self.counts.first_custodial);
+        // A total of events and the number of people who had one tell how many had more; few of them would stand out.
+        let beyond_first = |firsts: [i64; 2]| {
+            [m.treatment.events, m.comparison.events]
+                .iter()
+                .zip(firsts)
+                .all(|(all, first)| *all as i64 - first >= threshold)
+        };
+        let firsts = |at: usize| [0, 1].map(|group| self.counts.first_by_category[group][at]);
+        rate && match m.measure {
+            inference::Measure::ReoffendingRate => true,
+            inference::Measure::ReoffenceFrequency | inference::Measure::ReoffencesPerReoffender => {
+                !dominated && beyond_first(reoffenders)
+            }
+            inference::Measure::DaysToFirstReoffence => self.gates.allow_days(&reoffenders),
+            inference::Measure::FirstReoffenceSummaryRate => category(0),
+            inference::Measure::FirstReoffenceEitherWayRate => category(1),
+            inference::Measure::FirstReoffenceIndictableRate => category(2),
+            inference::Measure::SummaryFrequency => category(0) && !dominated && beyond_first(firsts(0)),
+            inference::Measure::EitherWayFrequency => category(1) && !dominated && beyond_first(firsts(1)),
+            inference::Measure::IndictableFrequency => category(2) && !dominated && beyond_first(firsts(2)),
+            inference::Measure::FirstReoffenceCustodyRate => custody(),
+            inference::Measure::CustodyFrequency => {
+                custody() && !dominated && beyond_first(self.counts.first_custodial)
+            }
+        }
+    }
+}
+
+/// The key and court category under which a measure is reported.
+pub fn measure_key(measure: inference::Measure) -> (MeasureKey, Option<&'static str>) {
+    match measure {
+        inference::Measure::ReoffendingRate => (MeasureKey::ReoffendingRate, None),
+        inference::Measure::ReoffenceFrequency => (MeasureKey::ReoffencesPerPerson, None),
+        inference::Measure::ReoffencesPerReoffender => (MeasureKey::ReoffencesPerReoffender, None),
+        inference::Measure::DaysToFirstReoffence => (MeasureKey::DaysToFirst, None),
+        inference::Measure::FirstReoffenceSummaryRate => (MeasureKey::CourtCategoryRate, Some("summary")),
+        inference::Measure::FirstReoffenceEitherWayRate => (MeasureKey::CourtCategoryRate, Some("either way")),
+        inference::Measure::FirstReoffenceIndictableRate => (MeasureKey::CourtCategoryRate, Some("indictable")),
+        inference::Measure::SummaryFrequency => (MeasureKey::CourtCategoryFrequency, Some("summary")),
+        inference::Measure::EitherWayFrequency => (MeasureKey::CourtCategoryFrequency, Some("either way")),
+        inference::Measure::IndictableFrequency => (MeasureKey::CourtCategoryFrequency, Some("indictable")),
+        inference::Measure::FirstReoffenceCustodyRate => (MeasureKey::CustodyRate, None),
+        inference::Measure::CustodyFrequency => (MeasureKey::CustodyFrequency, None),
+    }
+}
+
+pub(super) fn measure(m: &MeasureResult, shown: &Shown<'_>) -> Measure {
+    let (key, category) = measure_key(m.measure);
+    let mut reported = Measure::new(key, category);
+    let failed = m.gates.iter().find(|gate| !gate.passed);
+    reported.gate = Some(Gate {
+        met: failed.is_none(),
+        reason: failed.map(|gate| match gate.name.as_str() {
+            "treatment_reoffenders" => format!("fewer than {} people in the treatment group re-offended", gate.need),
+            "comparison_effective_n" => format!("the effective size of the comparison group is below {}", gate.need),
+            _ => format!("the effective size of the treatment group is below {}", gate.need),
+        }),
+    });
+    if !shown.allows(m) {
+        reported.withheld = Some(WITHHELD.to_owned());
+        return reported;
+    }
+    let figure = |g: &GroupEstimate| GroupFigure {
+        n: Some(g.people),
+        events: (m.unit != inference::Unit::Days).then_some(g.events),
+        effective_n: Some(g.effective_n),
+        value: g.value,
+        low: g.low,
+        high: g.high,
+    };
+    reported.treatment = figure(&m.treatment);
+    reported.comparison = figure(&m.comparison);
+    reported.difference = Estimate { value: m.difference, low: m.difference_low, high: m.difference_high };
+    reported.p_value = m.p_value;
+    reported.p_holm = m.p_value_holm;
+    reported.p_bh = m.p_value_benjamini_hochberg;
+    reported.significant = m.p_value.map(|_| m.significant);
+    reported.number_needed = m.number_needed.map(|n| n as u64);
+    reported
+}

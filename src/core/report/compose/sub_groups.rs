@@ -1,0 +1,109 @@
+//! The sub-groups that the plan names: their part in the linked disclosure model, and what may be shown of them.
+
+use crate::disclosure::{Breakdown, Gates, Group, SafeGroup};
+use crate::inference::SubGroupBy;
+use crate::report::result::{Interaction, Measure, SubGroup, TestMade};
+
+use super::measures::{Shown, measure, measure_key};
+use super::{DECLARED, Findings, NO_TEST, OutcomeCounts, WITHHELD};
+
+/// The covariate's key, its name in words, and the dimension that it is in the disclosure model: that of the profile, where
+/// the profile has it, so that both speak of the same counts.
+fn names(by: SubGroupBy) -> (&'static str, &'static str, &'static str) {
+    match by {
+        SubGroupBy::AgeBand => ("age_band", "Age", "age_band"),
+        SubGroupBy::Disposal => ("disposal", "Disposal", "disposal"),
+        SubGroupBy::Ethnicity => ("ethnicity", "Ethnicity", "ethnicity"),
+        SubGroupBy::Gender => ("gender", "Gender", "sex"),
+        SubGroupBy::Nationality => ("nationality", "Nationality", "nationality"),
+        SubGroupBy::OffenceGroup => ("offence_group", "Offence group", "offence_group"),
+        SubGroupBy::Region => ("region", "Region", "region"),
+    }
+}
+
+/// The sub-groups of one group, as its parts.
+pub(super) fn parts(findings: &Findings<'_>, which: usize) -> Vec<Group> {
+    let part = |group: &crate::inference::SubGroupResult| {
+        let sizes = [&group.treatment, &group.comparison][which];
+        let (people, reoffenders) = (sizes.people as i64, sizes.reoffenders as i64);
+        Group {
+            name: group.level.clone(),
+            breakdowns: vec![Breakdown {
+                name: "reoffended".to_owned(),
+                of: None,
+                categories: vec![("yes".to_owned(), reoffenders), ("no".to_owned(), people - reoffenders)],
+                merge_small: false,
+            }],
+            parts: Vec::new(),
+            dimension: Some(names(group.by).2.to_owned()),
+        }
+    };
+    findings.analysis.sub_groups.iter().map(part).collect()
+}
+
+/// What may be shown of each sub-group, in the plan's order; `groups` are the protected treatment and comparison group.
+pub(super) fn sub_groups(findings: &Findings<'_>, groups: [&SafeGroup; 2], gates: Gates) -> Vec<SubGroup> {
+    let found = findings.analysis.sub_groups.iter().enumerate();
+    found
+        .map(|(at, found)| {
+            let (by, label, _) = names(found.by);
+            let safe = groups.map(|group| group.parts.get(at));
+            let shown = match (&found.result, safe) {
+                (Some(result), [Some(treatment), Some(comparison)]) => {
+                    let counts =
+                        OutcomeCounts { largest_reoffences: found.largest_reoffences, ..OutcomeCounts::default() };
+                    let shown = Shown {
+                        groups: [treatment, comparison],
+                        sizes: [&found.treatment, &found.comparison],
+                        counts,
+                        threshold: findings.smallest_cell,
+                        gates,
+                    };
+                    measure(result, &shown)
+                }
+                _ => {
+                    let (key, category) = measure_key(findings.analysis.plan.primary_measure);
+                    Measure { withheld: Some(WITHHELD.to_owned()), ..Measure::new(key, category) }
+                }
+            };
+            SubGroup { by: by.to_owned(), label: format!("{label}: {}", found.level), measure: shown }
+        })
+        .collect()
+}
+
+/// The tests of whether sub-groups differ: shown where every sub-group that they compare is.
+pub(super) fn interactions(findings: &Findings<'_>, sub_groups: &[SubGroup]) -> Vec<Interaction> {
+    let found = findings.analysis.interactions.iter();
+    found
+        .map(|test| {
+            let (by, label, _) = names(test.by);
+            let hidden = sub_groups.iter().any(|group| group.by == by && group.measure.withheld.is_some());
+            let shown = |p: Option<f64>| p.filter(|_| !hidden);
+            Interaction {
+                by: by.to_owned(),
+                label: format!("{}: {}", label.to_lowercase(), test.levels.join(", ")),
+                p_value: shown(test.p_value),
+                p_holm: shown(test.p_value_holm),
+                p_bh: shown(test.p_value_benjamini_hochberg),
+                conclusive: shown(test.p_value).map(|_| test.conclusive),
+                withheld: hidden.then(|| WITHHELD.to_owned()),
+            }
+        })
+        .collect()
+}
+
+/// The tests of whether sub-groups differ, for the list of all tests.
+pub(super) fn tests(interactions: &[Interaction], primary: Option<&Measure>) -> Vec<TestMade> {
+    let measure = primary.map(|m| m.label.clone()).unwrap_or_default();
+    let test = |found: &Interaction| TestMade {
+        family: DECLARED.to_owned(),
+        measure: measure.clone(),
+        subgroup: Some(format!("differences by {}", found.label)),
+        method: "Wald test of equal differences".to_owned(),
+        p_value: found.p_value,
+        p_holm: found.p_holm,
+        p_bh: found.p_bh,
+        withheld: found.withheld.clone().or_else(|| found.p_value.is_none().then(|| NO_TEST.to_owned())),
+    };
+    interactions.iter().map(test).collect()
+}
