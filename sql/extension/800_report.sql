@@ -25,10 +25,12 @@ DECLARE
 BEGIN
     PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
-    -- A report with exact numbers gives way to one with perturbed numbers, as long as nobody has approved it.
+    -- A report with exact numbers gives way to one with perturbed numbers, and one of a version that kept no certificate to one that has it,
+    -- as long as nobody has approved it.
     DELETE FROM jdl.report p USING jdl.request r
     WHERE p.request_id = jdl_report.request_id AND r.request_id = p.request_id AND r.status = 'analysed' AND @extschema@._jdl_may(r.request_id, 'jdl_analyst')
-      AND p.disclosure ->> 'differencing' <> @extschema@._jdl_setting('differencing') #>> '{}';
+      AND (p.disclosure ->> 'differencing' IS DISTINCT FROM @extschema@._jdl_setting('differencing') #>> '{}'
+           OR NOT EXISTS (SELECT FROM jdl_pseudonymised.certificate c WHERE c.request_id = p.request_id));
     stored := @extschema@._jdl_stored_report(request_id);
     IF stored IS NULL THEN
         -- An approver reads; making the report is the analyst's.
