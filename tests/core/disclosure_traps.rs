@@ -134,13 +134,13 @@ fn trap_all_ones() {
 #[test]
 fn trap_two_markers() {
     // A marker of its own for small cells says of them that they are below the threshold, and of the others that they are not.
-    let table = table(&["one"], &[(&["a"], 9), (&["b"], 10), (&["c"], 30)]);
+    let table = table(&["one"], &[(&["a"], 1), (&["b"], 10), (&["c"], 30)]);
     let view = |small: Option<i64>, large: i64| {
         let known = [
             Known::Hidden { at_least: 1, at_most: small },
             Known::Hidden { at_least: large, at_most: None },
             Known::Exactly(30),
-            Known::Exactly(49),
+            Known::Exactly(41),
         ];
         intervals(&View { layout: table.layout(), known: &known }, &|| {}).unwrap()
     };
