@@ -192,7 +192,7 @@ BEGIN
     END IF;
     INSERT INTO jdl.access (person, role, request_id, reason, trained_on, starts_on, ends_on, granted_by)
     VALUES (jdl_grant_access.person, jdl_grant_access.role, jdl_grant_access.request_id, btrim(jdl_grant_access.reason), jdl_grant_access.trained_on,
-            @extschema@._jdl_today(), coalesce(jdl_grant_access.ends_on, @extschema@._jdl_today() + @extschema@._jdl_setting_int('access_days')), actor)
+            @extschema@._jdl_today(), coalesce(jdl_grant_access.ends_on, @extschema@._jdl_today() + least(@extschema@._jdl_setting_int('access_days'), 731)), actor)
     RETURNING access_id INTO granted;
     PERFORM @extschema@._jdl_audit('grant_access', request_id, 'jdl.access', 1, jsonb_build_object('person', person, 'role', role));
     RETURN granted;

@@ -139,7 +139,9 @@ BEGIN
     everything := previous IS NULL OR EXISTS (SELECT FROM jdl_restricted.register_change WHERE person_id = 0)
         -- What is derived stands in unlogged tables: a crash empties them, and a dump may leave them out.
         OR (NOT EXISTS (SELECT FROM jdl_restricted.index_event) AND EXISTS (SELECT FROM jdl_restricted.sentence))
-        OR (NOT EXISTS (SELECT FROM jdl_restricted.linkage_record) AND EXISTS (SELECT FROM jdl_restricted.person));
+        OR (NOT EXISTS (SELECT FROM jdl_restricted.linkage_record) AND EXISTS (SELECT FROM jdl_restricted.person))
+        -- An index that another version of the extension built.
+        OR NOT EXISTS (SELECT FROM jdl_restricted.linkage_index i WHERE i.key_version = @extschema@._jdl_linkage_key_version());
     IF NOT everything THEN
         changed := ARRAY(SELECT DISTINCT c.person_id FROM jdl_restricted.register_change c ORDER BY 1);
         -- Buckets are made for a number of entries: a register that grows much is indexed anew.

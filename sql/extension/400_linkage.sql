@@ -1,42 +1,47 @@
 -- Linkage: which person of the register is each submission?
 
--- Links the records of a request with these options (settings fill in the rest) and what approvers have forced, and returns the
--- counts, with the options that decided. A model that was trained on the request's own records may be given.
-CREATE FUNCTION _jdl_link_records(request_id bigint, options jsonb, trained jsonb DEFAULT NULL) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- The options that a linkage decides with: settings fill in what is not given. Refuses what is not right before anything is done.
+CREATE FUNCTION _jdl_link_options(options jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     decided jsonb;
-    model jsonb;
-    summary jsonb;
 BEGIN
-    PERFORM @extschema@._jdl_require_fresh_register();
     IF options ? 'model_version' AND coalesce(options ->> 'model_version', '') !~ '^[0-9]{1,9}$' THEN
         RAISE EXCEPTION 'model_version: must be a whole number' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     decided := jsonb_build_object('link_probability', @extschema@._jdl_setting('link_probability'), 'suspect_probability', @extschema@._jdl_setting('suspect_probability'),
         'model_version', @extschema@._jdl_setting('linkage_model')) || options;
-    SELECT m.model INTO model FROM jdl.linkage_model m WHERE m.model_version = (decided ->> 'model_version')::integer;
-    IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM jdl.linkage_model m WHERE m.model_version = (decided ->> 'model_version')::integer) THEN
         RAISE EXCEPTION 'model_version: there is no such linkage model' USING ERRCODE = 'invalid_parameter_value', HINT = 'jdl.linkage_model lists them.';
     END IF;
-    summary := @extschema@._jdl_link(request_id, (decided - 'model_version') || jsonb_build_object('model', coalesce(trained, model),
+    PERFORM @extschema@._jdl_check_link_options(decided - 'model_version');
+    RETURN decided;
+END
+$$;
+COMMENT ON FUNCTION _jdl_link_options(jsonb) IS 'The options that a linkage decides with, checked; settings fill in what is not given.';
+
+-- Links the records of a request with these options and what approvers have forced, and returns the counts.
+CREATE FUNCTION _jdl_link_records(request_id bigint, decided jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    summary jsonb;
+BEGIN
+    PERFORM @extschema@._jdl_require_fresh_register();
+    summary := @extschema@._jdl_link(request_id, (decided - 'model_version') || jsonb_build_object(
+        'model', (SELECT m.model FROM jdl.linkage_model m WHERE m.model_version = (decided ->> 'model_version')::integer),
         'overrides', (SELECT coalesce(jsonb_agg(jsonb_build_object('record_no', o.record_no, 'person_id', o.person_id, 'force', o.force)), '[]')
-                      FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id)));
-    -- A record with an error may still have found its person; those that did not are the invalid ones.
-    summary := summary || jsonb_build_object('options', decided, 'model_version', decided -> 'model_version', 'register_version', (SELECT max(v.register_version) FROM jdl.register_version v),
-        'valid', (summary ->> 'submitted')::integer - (
-            SELECT count(DISTINCT v.record_no) FROM @extschema@._jdl_validate(request_id, current_date) v
-            JOIN jdl_restricted.link l ON l.request_id = _jdl_link_records.request_id AND l.record_no = v.record_no
-            WHERE v.severity = 'error' AND l.status = 'unlinked'));
+                      FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id)), current_date);
+    summary := summary || jsonb_build_object('options', decided, 'model_version', decided -> 'model_version', 'register_version', (SELECT max(v.register_version) FROM jdl.register_version v));
     PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.person', (summary ->> 'candidates')::bigint);
     RETURN summary;
 END
 $$;
-COMMENT ON FUNCTION _jdl_link_records(bigint, jsonb, jsonb) IS 'Links the records of a request with these options and what approvers have forced, and returns the counts.';
+COMMENT ON FUNCTION _jdl_link_records(bigint, jsonb) IS 'Links the records of a request with these options and what approvers have forced, and returns the counts.';
 
 CREATE FUNCTION jdl_link(request_id bigint, options jsonb DEFAULT '{}') RETURNS TABLE (submitted integer, linked integer, suspect integer, unlinked integer, match_rate double precision, expected_false_links double precision)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    decided jsonb;
     summary jsonb;
     appraisal jsonb;
 BEGIN
@@ -52,6 +57,7 @@ BEGIN
                 HINT = 'Ask without options for the link that stands, or supersede the request.';
         END IF;
         PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'open', 'rejected', 'awaiting resubmission');
+        decided := @extschema@._jdl_link_options(options);
         IF EXISTS (SELECT FROM jdl.request r WHERE r.request_id = jdl_link.request_id AND r.rejected_by IS NOT NULL) THEN
             PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'open');
         END IF;
@@ -64,7 +70,7 @@ BEGIN
                 HINT = 'jdl_preflight records the decision; more records may be added until then.';
         END IF;
         RAISE NOTICE 'linkage: % submissions', appraisal ->> 'submitted';
-        summary := @extschema@._jdl_link_records(request_id, options);
+        summary := @extschema@._jdl_link_records(request_id, decided);
         PERFORM @extschema@._jdl_take_step(request_id, 'link', 'linked', options, summary);
     END IF;
     RETURN QUERY SELECT r.submitted, r.linked, r.suspect, r.unlinked, r.match_rate, r.expected_false_links
@@ -119,10 +125,8 @@ BEGIN
         VALUES (jdl_override_link.request_id, jdl_override_link.record_no, forced_person, jdl_override_link.force, btrim(jdl_override_link.reason), @extschema@._jdl_actor());
     END IF;
     DELETE FROM jdl_restricted.link l WHERE l.request_id = jdl_override_link.request_id;
-    counts := @extschema@._jdl_link_records(request_id, (linked_with -> 'options') - 'train', linked_with -> 'model');
-    IF linked_with ? 'model' THEN
-        counts := counts || jsonb_build_object('options', linked_with -> 'options', 'model', linked_with -> 'model', 'training', linked_with -> 'training');
-    END IF;
+    -- The model is fitted to the cohort before anything forced is looked at, so it comes out as it did.
+    counts := @extschema@._jdl_link_records(request_id, linked_with -> 'options');
     UPDATE jdl.request_step s SET summary = counts WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
     IF EXISTS (SELECT FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'match') THEN
         RAISE NOTICE 'linkage: request % has to be matched again', request_id;

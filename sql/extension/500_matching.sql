@@ -65,38 +65,46 @@ COMMENT ON FUNCTION _jdl_last_index_date(bigint) IS 'The last index date whose f
 --
 -- Every index event that could serve, not one a person: which of a person's events to take could only be decided by what came
 -- after it (which biases the comparison) or by being the first (which the treated events are not).
+--
+-- Nothing is known to the planner of the tables of a request, which were filled a moment ago. Where it could join row by row, which with
+-- thousands of people sent in takes hours, the question is whether a value is in a list, which it answers from a hash table.
 CREATE FUNCTION _jdl_candidates(request_id bigint) RETURNS TABLE (sentence_id bigint, treated boolean, loss text, age integer, gender text, ethnicity text, nationality text, region text, disposal text, offence_group text, index_year text,
         previous_sanctions integer, previous_custody integer, previous_cautions integer, previous_community integer, recent_sanctions integer, months_since_last integer, months_since_custody integer, age_at_first integer, copas_rate double precision,
         previous_offences integer, recent_offences integer, previous_violence integer, previous_acquisitive integer, previous_drugs integer, previous_same_group integer,
         employment text, employed_months integer, benefits text, benefit_months integer, accommodation_need text, employment_need text, drugs_need text, alcohol_need text, thinking_need text)
     LANGUAGE sql STABLE AS $$
-    WITH years AS MATERIALIZED (
+    WITH chosen AS MATERIALIZED (
+        SELECT c.sentence_id FROM jdl_restricted.index_choice c WHERE c.request_id = _jdl_candidates.request_id AND c.loss IS NULL
+    ), years AS MATERIALIZED (
         SELECT min(e.index_year) AS first_year, max(e.index_year) AS last_year, array_agg(DISTINCT e.disposal) AS disposals,
                (SELECT r.options ->> 'region' FROM jdl.request r WHERE r.request_id = _jdl_candidates.request_id) AS only_region,
                @extschema@._jdl_last_index_date(_jdl_candidates.request_id) AS last_index
-        FROM jdl_restricted.index_choice c JOIN jdl_restricted.index_event e ON e.sentence_id = c.sentence_id
-        WHERE c.request_id = _jdl_candidates.request_id AND c.loss IS NULL
+        FROM jdl_restricted.index_event e WHERE e.sentence_id IN (SELECT chosen.sentence_id FROM chosen)
     ), sent AS MATERIALIZED (
         -- Nobody who was sent in may serve as a comparison: neither the linked nor the suspects.
         SELECT DISTINCT l.person_id, l.status = 'linked' AS linked FROM jdl_restricted.link l WHERE l.request_id = _jdl_candidates.request_id AND l.person_id IS NOT NULL
     ), known_as AS MATERIALIZED (
-        SELECT upper(btrim(p.forename)) AS forename, upper(btrim(p.surname)) AS surname, p.date_of_birth, false AS alias
-        FROM sent JOIN jdl_restricted.person p ON p.person_id = sent.person_id WHERE sent.linked
+        SELECT p.date_of_birth, concat_ws('/', p.date_of_birth, upper(btrim(p.surname)), upper(btrim(p.forename))) AS name, false AS alias
+        FROM jdl_restricted.person p WHERE p.person_id IN (SELECT sent.person_id FROM sent WHERE sent.linked)
         UNION
-        SELECT upper(btrim(a.forename)), upper(btrim(a.surname)), a.date_of_birth, true
-        FROM sent JOIN jdl_restricted.alias a ON a.person_id = sent.person_id WHERE sent.linked
+        SELECT a.date_of_birth, concat_ws('/', a.date_of_birth, upper(btrim(a.surname)), upper(btrim(a.forename))), true
+        FROM jdl_restricted.alias a WHERE a.person_id IN (SELECT sent.person_id FROM sent WHERE sent.linked)
     ), namesake AS MATERIALIZED (
         -- A person who goes by a name and date of birth of a linked one, where either of the two is an alias, may be the same. (Two
-        -- people of the same name, neither an alias, are just that.)
-        SELECT a.person_id FROM jdl_restricted.alias a JOIN known_as k ON k.forename = upper(btrim(a.forename)) AND k.surname = upper(btrim(a.surname)) AND k.date_of_birth = a.date_of_birth
+        -- people of the same name, neither an alias, are just that.) Names are looked at only where a linked person has that date of birth.
+        SELECT a.person_id FROM jdl_restricted.alias a
+        WHERE a.surname IS NOT NULL AND a.forename IS NOT NULL AND (a.date_of_birth IN (SELECT k.date_of_birth FROM known_as k)) IS TRUE
+          AND (concat_ws('/', a.date_of_birth, upper(btrim(a.surname)), upper(btrim(a.forename))) IN (SELECT k.name FROM known_as k)) IS TRUE
         UNION
-        SELECT p.person_id FROM jdl_restricted.person p JOIN known_as k ON k.alias AND k.forename = upper(btrim(p.forename)) AND k.surname = upper(btrim(p.surname)) AND k.date_of_birth = p.date_of_birth
+        SELECT p.person_id FROM jdl_restricted.person p
+        WHERE p.surname IS NOT NULL AND p.forename IS NOT NULL AND (p.date_of_birth IN (SELECT k.date_of_birth FROM known_as k WHERE k.alias)) IS TRUE
+          AND (concat_ws('/', p.date_of_birth, upper(btrim(p.surname)), upper(btrim(p.forename))) IN (SELECT k.name FROM known_as k WHERE k.alias)) IS TRUE
     )
-    SELECT e.sentence_id, c.sentence_id IS NOT NULL,
+    SELECT e.sentence_id, e.sentence_id IN (SELECT chosen.sentence_id FROM chosen),
            CASE
-               WHEN c.sentence_id IS NOT NULL THEN NULL
-               WHEN sent.person_id IS NOT NULL THEN 'sent in by the provider'
-               WHEN namesake.person_id IS NOT NULL THEN 'goes by a name of somebody sent in'
+               WHEN e.sentence_id IN (SELECT chosen.sentence_id FROM chosen) THEN NULL
+               WHEN e.person_id IN (SELECT sent.person_id FROM sent) THEN 'sent in by the provider'
+               WHEN e.person_id IN (SELECT namesake.person_id FROM namesake) THEN 'goes by a name of somebody sent in'
                WHEN years.only_region IS NOT NULL AND e.region <> years.only_region THEN 'of another region'
                WHEN e.age IS NULL OR e.age < 10 THEN 'date of birth contradicts the index event'
                WHEN e.index_date > years.last_index THEN 'follow-up not complete'
@@ -107,9 +115,6 @@ CREATE FUNCTION _jdl_candidates(request_id bigint) RETURNS TABLE (sentence_id bi
            e.employment, e.employed_months, e.benefits, e.benefit_months, e.accommodation_need, e.employment_need, e.drugs_need, e.alcohol_need, e.thinking_need
     -- The treated events are of these years and disposals by themselves.
     FROM years JOIN jdl_restricted.index_event e ON e.index_year BETWEEN years.first_year AND years.last_year AND e.disposal = ANY (years.disposals)
-    LEFT JOIN (SELECT i.sentence_id FROM jdl_restricted.index_choice i WHERE i.request_id = _jdl_candidates.request_id AND i.loss IS NULL) c ON c.sentence_id = e.sentence_id
-    LEFT JOIN (SELECT DISTINCT s.person_id FROM sent s) sent ON sent.person_id = e.person_id
-    LEFT JOIN namesake ON namesake.person_id = e.person_id
 $$;
 COMMENT ON FUNCTION _jdl_candidates(bigint) IS 'The treated at their index events and the pool with covariates as of the index date; loss says why an event of the pool may not serve.';
 

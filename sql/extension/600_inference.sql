@@ -37,7 +37,7 @@ BEGIN
     SELECT * INTO standing FROM jdl.analysis_plan p WHERE p.request_id = _jdl_freeze_plan.request_id ORDER BY p.plan_version DESC LIMIT 1;
     IF NOT FOUND THEN
         reason := NULL;
-    ELSIF standing.plan = canonical THEN
+    ELSIF jsonb_set(standing.plan, '{analysis}', @extschema@._jdl_whole_plan(standing.plan -> 'analysis')) = canonical THEN
         RETURN standing.plan_version;
     ELSIF coalesce(btrim(reason), '') = '' THEN
         RAISE EXCEPTION 'reason: is required to change a frozen plan' USING ERRCODE = 'invalid_parameter_value',

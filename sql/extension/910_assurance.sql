@@ -120,7 +120,8 @@ BEGIN
                (SELECT array_agg(name) FROM code WHERE proleakproof), (SELECT count(*) FROM code)
         UNION ALL SELECT 'audit-triggers', 'Every audited table and partition has its four statement triggers, always enabled',
                (SELECT array_agg(g.name) FROM guarded g WHERE g.nspname <> 'jdl_audit' AND g.relname NOT IN ('register_change', 'index_event', 'linkage_key', 'linkage_record', 'linkage_index', 'term_frequency', 'institution_postcode')
-                AND 4 <> (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = g.oid AND t.tgname LIKE 'audit\_%' AND t.tgenabled = 'A')), (SELECT count(*) FROM guarded)
+                AND (4 <> (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = g.oid AND t.tgname LIKE 'audit\_%' AND t.tgenabled = 'A')
+                     OR g.name = 'jdl.setting' AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.oid AND t.tgname = 'setting_changed' AND t.tgenabled = 'A'))), (SELECT count(*) FROM guarded)
         UNION ALL SELECT 'audit-chain', 'The trail is intact',
                (SELECT array_agg('position ' || v.first_bad) FROM @extschema@.jdl_audit_verify() v WHERE NOT v.intact), (SELECT count(*) FROM jdl_audit.chain)
         UNION ALL SELECT 'audit-frozen', 'Nobody may change or remove an entry of the trail',
@@ -132,10 +133,12 @@ BEGIN
                (SELECT array_agg('event ' || e.event_id) FROM jdl_audit.pending p JOIN jdl_audit.event e USING (event_id) WHERE e.occurred_at < clock_timestamp() - interval '1 day'), (SELECT count(*) FROM jdl_audit.pending)
         UNION ALL SELECT 'unlogged', 'Identities of requests stand in unlogged partitions only',
                (SELECT array_agg(name) FROM guarded WHERE nspname = 'jdl_restricted' AND relispartition AND relpersistence <> 'u'), (SELECT count(*) FROM guarded WHERE relispartition)
-        UNION ALL SELECT 'statistics', 'No statistics are kept on identifiers',
-               (SELECT array_agg(g.name || '.' || a.attname) FROM guarded g JOIN pg_attribute a ON a.attrelid = g.oid
-                WHERE g.nspname = 'jdl_restricted' AND a.attname IN ('pnc_id', 'cro', 'prison_number', 'forename', 'middle_name', 'surname', 'date_of_birth', 'postcode')
-                  AND (a.attstattarget <> 0 OR EXISTS (SELECT FROM pg_statistic s WHERE s.starelid = g.oid AND s.staattnum = a.attnum))), (SELECT count(*) FROM guarded WHERE nspname = 'jdl_restricted')
+        UNION ALL SELECT 'statistics', 'No statistics are kept on identifiers, nor on anything else that is destroyed with a request',
+               (SELECT array_agg(g.name || '.' || a.attname) FROM guarded g JOIN pg_attribute a ON a.attrelid = g.oid AND a.attnum > 0 AND NOT a.attisdropped
+                WHERE g.nspname = 'jdl_restricted' AND (a.attname IN ('pnc_id', 'cro', 'prison_number', 'forename', 'middle_name', 'surname', 'date_of_birth', 'postcode')
+                                                        OR (g.relkind = 'p' OR g.relispartition) AND a.attname <> 'request_id')
+                  -- Null is the default from PostgreSQL 17 on.
+                  AND (a.attstattarget IS DISTINCT FROM 0 OR EXISTS (SELECT FROM pg_statistic s WHERE s.starelid = g.oid AND s.staattnum = a.attnum))), (SELECT count(*) FROM guarded WHERE nspname = 'jdl_restricted')
         UNION ALL SELECT 'overdue', 'Nothing that was due for destruction is still there',
                (SELECT array_agg('request ' || r.request_id) FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on < @extschema@._jdl_today() AND @extschema@._jdl_held_until(r.request_id) IS NULL), (SELECT count(*) FROM jdl.request WHERE destroy_on IS NOT NULL)
         UNION ALL SELECT 'leftovers', 'No partition of a destroyed request is left',

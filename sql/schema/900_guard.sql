@@ -31,12 +31,15 @@ BEGIN
         PERFORM @extschema@._jdl_audit_attach(relation.oid::regclass, 'request_id');
     END LOOP;
     FOR identifier IN
-        SELECT format('%I.%I', n.nspname, c.relname) AS relation, a.attname
+        SELECT format('%I.%I', n.nspname, c.relname) AS relation, c.oid, a.attname, a.attnum
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'jdl_restricted' AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
-          AND a.attname IN ('pnc_id', 'cro', 'prison_number', 'forename', 'middle_name', 'surname', 'date_of_birth', 'postcode')
+          AND (a.attname IN ('pnc_id', 'cro', 'prison_number', 'forename', 'middle_name', 'surname', 'date_of_birth', 'postcode')
+               -- The partitions have none at all; ANALYZE would gather the same values for the parent.
+               OR c.relkind = 'p' AND a.attname <> 'request_id')
     LOOP
         EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 0', identifier.relation, identifier.attname);
+        DELETE FROM pg_statistic s WHERE s.starelid = identifier.oid AND s.staattnum = identifier.attnum;
     END LOOP;
     FOR relation IN
         SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -113,16 +113,17 @@ fn validate(
 fn summary(request_id: i64, today: Date, first_year: i32, last_index: Date) -> Result<JsonB, ErrorReport> {
     let (record_numbers, texts) = submissions(request_id)?;
     let pivot = pnc_pivot()?;
-    let unusable: HashSet<i32> = record::validate(&record_numbers, &texts, pivot, day(today))
+    let records: Vec<SubmittedRecord> = texts.iter().map(|text| SubmittedRecord::read(text, pivot)).collect();
+    let unusable: HashSet<i32> = record::validate_read(&record_numbers, &texts, &records, day(today))
         .iter()
         .filter(|f| f.severity == Severity::Error)
         .filter_map(|f| f.record_no)
         .collect();
     let starts: Vec<Day> = record_numbers
         .iter()
-        .zip(&texts)
+        .zip(&records)
         .filter(|(record_no, _)| !unusable.contains(record_no))
-        .filter_map(|(_, text)| SubmittedRecord::read(text, pivot).expected_index_date())
+        .filter_map(|(_, record)| record.expected_index_date())
         .collect();
     let too_early = starts.iter().filter(|start| i32::from(start.year()) < first_year).count();
     let too_recent = starts.iter().filter(|start| **start > day(last_index)).count();

@@ -7,7 +7,7 @@ use jdl_core::matching;
 use jdl_core::report::claim::check_claim;
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
 use jdl_core::report::perturb::perturb;
-use jdl_core::report::result::{Plan, Request, Rules, Status};
+use jdl_core::report::result::{Measure, Plan, Request, Rules, Status};
 use jdl_core::report::{
     PlanChange, PublishedResult, StoredResult, plan_change, published_result, random_effects, to_forest_html, to_html,
     to_json, to_text,
@@ -22,7 +22,7 @@ use super::key;
 use super::read::{day, extension_schema, heartbeat};
 
 /// Covariates of the design as people read them; a longer name stands before one that it begins with.
-const COVARIATES: [(&str, &str); 13] = [
+const COVARIATES: [(&str, &str); 32] = [
     ("age_at_first", "Age at first sanction"),
     ("age", "Age at index date"),
     ("gender", "Gender"),
@@ -34,8 +34,27 @@ const COVARIATES: [(&str, &str); 13] = [
     ("index_year", "Year of index event"),
     ("previous_sanctions", "Previous sanctions"),
     ("previous_custody", "Previous custodial sentences"),
-    ("previous_offences", "Previous proven offences"),
+    ("previous_cautions", "Previous cautions"),
+    ("previous_community", "Previous community sentences"),
+    ("recent_sanctions", "Sanctions in the last 24 months"),
     ("months_since_last", "Months since last sanction"),
+    ("months_since_custody", "Months since last release"),
+    ("copas_rate", "Copas rate"),
+    ("previous_offences", "Previous proven offences"),
+    ("recent_offences", "Proven offences in the last 24 months"),
+    ("previous_violence", "Previous violent offences"),
+    ("previous_acquisitive", "Previous acquisitive offences"),
+    ("previous_drugs", "Previous drugs offences"),
+    ("previous_same_group", "Previous offences of the same group"),
+    ("employment_need", "Employment need"),
+    ("employment", "Employment"),
+    ("employed_months", "Months employed in the last 12"),
+    ("benefits", "Benefits"),
+    ("benefit_months", "Months on benefits in the last 12"),
+    ("accommodation_need", "Accommodation need"),
+    ("drugs_need", "Drugs need"),
+    ("alcohol_need", "Alcohol need"),
+    ("thinking_need", "Thinking and behaviour need"),
 ];
 
 /// What `_jdl_analyse` stored.
@@ -140,7 +159,7 @@ SELECT jsonb_build_object(
     'plan_changes', (
         SELECT coalesce(jsonb_agg(jsonb_build_object('version', v.plan_version, 'reason', v.reason, 'outcomes_read', v.outcomes_read, 'changed', (
             SELECT coalesce(jsonb_agg(k.key ORDER BY k.key), '[]') FROM (
-                SELECT key FROM jsonb_each(v.plan -> 'analysis') WHERE value IS DISTINCT FROM v.before -> 'analysis' -> key
+                SELECT key FROM jsonb_each(v.plan -> 'analysis') WHERE nullif(nullif(value, '[]'), '{}') IS DISTINCT FROM nullif(nullif(v.before -> 'analysis' -> key, '[]'), '{}')
                 UNION ALL SELECT 'matching_design' WHERE v.plan -> 'design' IS DISTINCT FROM v.before -> 'design') k (key))) ORDER BY v.plan_version), '[]')
         FROM (SELECT *, lag(c.plan) OVER (ORDER BY c.plan_version) AS before FROM jdl.analysis_plan c WHERE c.request_id = r.request_id AND c.plan_version <= a.plan_version) v
         WHERE v.plan_version > 1),
@@ -193,11 +212,7 @@ fn make_report(request_id: i64, today: Date) -> Result<JsonB, ErrorReport> {
         linkage: [gathered.link.submitted, gathered.link.linked, gathered.link.suspect, gathered.link.unlinked],
         national_or_region: gathered.region.clone().unwrap_or_else(|| "national".to_owned()),
         balance: &gathered.balance.into_iter().map(matching::BalanceRow::from).collect::<Vec<_>>(),
-        covariates: &[COVARIATES.as_slice(), &[("copas_rate", "Copas rate")]]
-            .concat()
-            .iter()
-            .map(|(name, label)| ((*name).to_owned(), (*label).to_owned()))
-            .collect::<Vec<_>>(),
+        covariates: &COVARIATES.map(|(name, label)| (name.to_owned(), label.to_owned())),
         pool_size: gathered.pool_size,
         profile: gathered
             .profile
@@ -311,7 +326,7 @@ fn report_html(report: JsonB) -> Result<String, ErrorReport> {
     Ok(to_html(&stored(report)?))
 }
 
-/// The measures of a stored report as rows for the ledger of released results.
+/// The measures of a stored report, then its sub-groups, as rows for the ledger of released results.
 #[pg_extern(immutable, parallel_safe, strict, name = "_jdl_report_measures")]
 #[expect(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn report_measures(
@@ -336,9 +351,15 @@ fn report_measures(
     ErrorReport,
 > {
     let count = |n: Option<u64>| n.and_then(|n| i32::try_from(n).ok());
-    let rows: Vec<_> = stored(report)?
+    let stored = stored(report)?;
+    let sub_groups = stored.sub_groups.into_iter().map(|group| {
+        let label = format!("{} ({})", group.measure.label, group.label);
+        Measure { label, ..group.measure }
+    });
+    let rows: Vec<_> = stored
         .measures
         .into_iter()
+        .chain(sub_groups)
         .map(|m| {
             let conclusive = m.significant.zip(m.gate.as_ref()).map(|(significant, gate)| significant && gate.met);
             (

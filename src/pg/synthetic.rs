@@ -8,15 +8,19 @@ use pgrx::prelude::*;
 use super::error::{invalid, report, spi};
 use super::read::{heartbeat, scratch};
 
-/// Appends the made-up persons to the register's empty tables; returns the last day that they know of as days since 2000-01-01.
+/// Appends the made-up persons to the register's empty tables; returns the last day that they know of as days since 2000-01-01. Without
+/// `offences` what linkage does not look at (offences and circumstances) is left out.
 #[pg_extern(name = "_jdl_write_synthetic_register")]
-fn write_register(persons: i32, seed: i64) -> Result<i32, ErrorReport> {
+fn write_register(persons: i32, seed: i64, offences: default!(bool, true)) -> Result<i32, ErrorReport> {
     let register = params(persons, seed)?.check().map_err(report)?;
     let mut written = 0;
     for number in 0..register.blocks() {
         let block = register.block(number);
         written += block.persons.len();
-        scratch(|| write_block(block))?;
+        scratch(|| {
+            write_people(&block)?;
+            if offences { write_offences(&block) } else { Ok(()) }
+        })?;
         heartbeat();
         if written % 100_000 == 0 {
             notice!("register: {written} of {persons} persons made");
@@ -31,12 +35,14 @@ fn params(persons: i32, seed: i64) -> Result<RegisterParams, ErrorReport> {
     Ok(RegisterParams::new(persons, seed as u64))
 }
 
-fn write_block(block: RegisterBlock) -> Result<(), ErrorReport> {
-    macro_rules! column {
-        ($rows:expr, $row:ident => $value:expr) => {
-            $rows.iter().map(|$row| $value).collect::<Vec<_>>().into()
-        };
-    }
+/// One value of every row, as an array.
+macro_rules! column {
+    ($rows:expr, $row:ident => $value:expr) => {
+        $rows.iter().map(|$row| $value).collect::<Vec<_>>().into()
+    };
+}
+
+fn write_people(block: &RegisterBlock) -> Result<(), ErrorReport> {
     let p = &block.persons;
     Spi::run_with_args(
         "INSERT INTO jdl_restricted.person (person_id, pnc_id, cro, prison_number, forename, middle_name, surname, date_of_birth, gender, ethnicity, nationality, postcode, date_of_death)
@@ -85,7 +91,10 @@ fn write_block(block: RegisterBlock) -> Result<(), ErrorReport> {
             column!(s, r => r.offence_group.clone()),
         ],
     )
-    .map_err(spi)?;
+    .map_err(spi)
+}
+
+fn write_offences(block: &RegisterBlock) -> Result<(), ErrorReport> {
     let o = &block.offences;
     Spi::run_with_args(
         "INSERT INTO jdl_restricted.offence (offence_id, person_id, offence_date, outcome_date, outcome, offence_group, court_category, custodial)

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests may fail loudly")]
 
 use jdl_core::calendar::Day;
+use jdl_core::identity::pnc;
 use jdl_core::linkage::{
     Alias, BlockIndex, BlockPolicy, COMPARISONS, Comparison, Evidence, Force, Gender, LinkInput, LinkOptions,
-    LinkOutcome, MISSING, Model, Name, Override, PersonName, PncId, Postcode, Reason, RegisterPerson, Relative,
-    Sentence, Status, SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, estimate, link,
-    train, waterfall,
+    LinkOutcome, LinkRecord, MISSING, Model, Name, Override, PersonName, PncId, Postcode, Reason, RegisterPerson,
+    Relative, Sentence, Status, SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, estimate,
+    link, train, waterfall,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom as _;
@@ -25,7 +26,7 @@ fn link_all(
     frequencies: &TermFrequencies,
     options: &LinkOptions,
 ) -> jdl_core::Result<LinkOutcome> {
-    link(&LinkInput { submissions, register, candidates, frequencies }, model, options, &|| {})
+    link(&LinkInput { submissions, register, candidates, evidence: None, frequencies }, model, options, &|| {})
 }
 
 fn name<'a>(forename: &'a str, surname: &'a str) -> PersonName<'a> {
@@ -85,7 +86,7 @@ fn ann() -> RegisterPerson<'static> {
         dob: day(1980, 3, 7),
         gender: Some(Gender::Female),
         postcode: postcode("M1 1AA"),
-        pnc_ids: vec![PncId { year: 2002, serial: 73_319, letter: b'Z' }],
+        pnc_ids: vec![PncId { year: 2002, serial: 73_319, letter: 'Z' }],
         sentences: vec![Sentence { start: Day(4_000), end: Some(Day(4_100)) }],
         ..RegisterPerson::default()
     }
@@ -140,7 +141,7 @@ fn each_comparison_falls_on_the_level_that_its_values_say() {
         s.postcode = Some(Postcode { text: "ZZ99 3VZ", pseudo: true, institution: false });
     };
     assert_eq!(level(C::Postcode, &pseudo), "missing");
-    let id = |text: &str| PncId::from_canonical(text);
+    let id = |text: &str| pnc::parse(text, pnc::DEFAULT_PIVOT).id();
     assert_eq!(level(C::PncId, &|s, _| s.pnc_id = id("2002/0073319Z")), "exact");
     assert_eq!(level(C::PncId, &|s, _| s.pnc_id = id("2002/0073319A")), "letter_wrong");
     assert_eq!(level(C::PncId, &|s, _| s.pnc_id = id("1979/0163001B")), "different");
@@ -196,7 +197,8 @@ fn the_waterfall_is_the_match_weight_worked_out_by_hand() {
         assert!((bar.match_weight - weight).abs() < 1e-5, "{comparison}: {} {weight}", bar.match_weight);
     }
     let sum: f64 = bars.iter().map(|bar| bar.match_weight).sum();
-    let outcome = link_all(&submitted, &register, &[vec![0]], &model, &frequencies, &LinkOptions::default()).unwrap();
+    let as_it_is = LinkOptions { training: None, ..LinkOptions::default() };
+    let outcome = link_all(&submitted, &register, &[vec![0]], &model, &frequencies, &as_it_is).unwrap();
     let record = &outcome.records[0];
     assert!((record.match_weight.unwrap() - sum).abs() < 1e-9);
     // One candidate, no relatives: Bayes.
@@ -288,6 +290,10 @@ fn an_approvers_decision_stands_above_the_evidence() {
 
     let outcome = run(vec![decision(1, 1, Force::Link)]).unwrap();
     assert_ne!(outcome.records[0].person_id, Some(1), "a forced person is no longer free");
+    let only_ann = [vec![0], vec![0]];
+    let options = LinkOptions { overrides: vec![decision(1, 1, Force::Link)], ..LinkOptions::default() };
+    let outcome = link_all(&submissions, &register, &only_ann, &Model::default(), &frequencies, &options).unwrap();
+    assert_eq!(outcome.records[0].reason, Some(Reason::ForcedElsewhere));
 
     let outcome = run(vec![decision(0, 1, Force::NonLink)]).unwrap();
     assert_ne!(outcome.records[0].status, Status::Linked);
@@ -358,6 +364,7 @@ fn order_of_rows_and_number_of_threads_change_nothing() {
             submissions: &shuffled,
             register: &register,
             candidates: &candidates,
+            evidence: None,
             frequencies: &frequencies,
         };
         link(&input, &model, &options, &|| beats.set(beats.get() + 1)).unwrap();
@@ -391,6 +398,7 @@ fn training_within_a_linkage_is_training_and_then_linking() {
         submissions: &submissions,
         register: &register,
         candidates: &candidates,
+        evidence: None,
         frequencies: &frequencies,
     };
     let training = Some(TrainingOptions::default());
@@ -398,10 +406,42 @@ fn training_within_a_linkage_is_training_and_then_linking() {
     let at_once = link(&input, &Model::default(), &options, &|| {}).unwrap();
     let (trained, record) = train(&input, &Model::default(), &TrainingOptions::default(), &|| {}).unwrap();
     assert_eq!((&at_once.model, at_once.training.as_ref()), (&trained, Some(&record)));
-    let then = link(&input, &trained, &LinkOptions::default(), &|| {}).unwrap();
+    let as_it_is = LinkOptions { training: None, ..LinkOptions::default() };
+    let then = link(&input, &trained, &as_it_is, &|| {}).unwrap();
     let agree = at_once.records.iter().zip(&then.records).filter(|(a, b)| a.status == b.status).count();
     // A candidate on the edge of being negligible may be kept by one model and not by the other.
     assert!(agree >= 499, "{agree}");
+}
+
+#[test]
+fn what_is_forced_moves_no_other_record() {
+    let world = World::new(3_000, 500, 8);
+    let (register, submissions) = (world.register_records(), world.submissions());
+    let index = BlockIndex::new(&register);
+    let candidates: Vec<Vec<u32>> =
+        submissions.iter().map(|submission| index.candidates(submission, &BlockPolicy::default())).collect();
+    let frequencies = TermFrequencies::from_register(&register);
+    let run = |overrides: Vec<Override>| {
+        let options = LinkOptions { overrides, ..LinkOptions::default() };
+        link_all(&submissions, &register, &candidates, &Model::default(), &frequencies, &options).unwrap()
+    };
+    let before = run(vec![]);
+    let linked = |record: &&LinkRecord| record.status == Status::Linked;
+    let nobody = before.records.iter().position(|r| r.reason == Some(Reason::NoCandidate)).unwrap();
+    for submission in (0..submissions.len()).filter(|&s| linked(&&before.records[s])).step_by(50) {
+        let person_id = before.records[submission].person_id.unwrap();
+        let decide = |submission, force| Override { submission, person_id, force };
+        // Nobody else has a claim on the person.
+        let at = register.iter().position(|person| person.person_id == person_id).unwrap() as u32;
+        let rivals = (0..submissions.len()).filter(|&s| candidates[s].contains(&at)).count();
+        for overrides in [vec![decide(submission, Force::NonLink)], vec![decide(nobody, Force::Link)]] {
+            let after = run(overrides);
+            assert_eq!(after.model, before.model);
+            for s in (0..submissions.len()).filter(|&s| rivals == 1 && s != submission && s != nobody) {
+                assert_eq!(after.records[s], before.records[s]);
+            }
+        }
+    }
 }
 
 #[test]
@@ -505,8 +545,14 @@ fn em_recovers_known_parameters() {
             assert!((found - known).abs() < 0.03, "{}: {found} {known}", comparison.name());
         }
     }
-    // Nobody here has relatives, and training says so.
-    assert!(trained.relatives.iter().all(|&(_, number)| number < 0.05), "{:?}", trained.relatives);
+    // Nobody here has relatives, and training says so; the number of siblings it leaves as it is.
+    let number = |kind| trained.relatives.iter().find(|(relative, _)| *relative == kind).unwrap().1;
+    assert!(
+        [Relative::Twin, Relative::Namesake, Relative::Double].map(number).iter().all(|n| *n < 0.01),
+        "{:?}",
+        trained.relatives
+    );
+    assert_eq!(number(Relative::Sibling), Relative::Sibling.default_number());
     assert_eq!(record.submissions, 8_000);
     assert!(record.labelled_pairs > 1_000);
 }

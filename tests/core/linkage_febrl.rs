@@ -11,7 +11,7 @@ use jdl_core::linkage::{
 
 #[path = "linkage_judge.rs"]
 mod judge;
-use judge::Quality;
+use judge::{Quality, print_calibration};
 
 struct Row {
     person: i64,
@@ -107,6 +107,7 @@ fn febrl4_as_an_open_world_is_linked_as_well_as_by_splink() {
         submissions: &submissions,
         register: &register,
         candidates: &candidates,
+        evidence: None,
         frequencies: &frequencies,
     };
     let shipped = Model::default();
@@ -114,13 +115,14 @@ fn febrl4_as_an_open_world_is_linked_as_well_as_by_splink() {
     let (trained, record) = train(&input, &shipped, &options, &|| {}).unwrap();
     println!("{record:?} {:?}", trained.relatives);
     // Best F1 and recall before the first false link are Splink's, trained on this cohort: 0.989 and 0.966.
-    for (name, model, recall_at_0) in [("shipped", &shipped, 0.93), ("trained", &trained, 0.966)] {
+    for (name, model) in [("shipped", &shipped), ("trained", &trained)] {
         let outcome = link(&input, model, &LinkOptions::default(), &|| {}).unwrap();
         let quality = Quality::new(&truth, &outcome);
         quality.print(name, &outcome);
+        print_calibration(&truth, &outcome);
         println!("{:?}", outcome.summary.reasons);
         assert!(quality.precision() >= 0.999);
         assert!(quality.best_f1 >= 0.989, "F1 {}", quality.best_f1);
-        assert!(quality.recall_at_0 >= recall_at_0, "recall at no false link {}", quality.recall_at_0);
+        assert!(quality.recall_at_0 >= 0.966, "recall at no false link {}", quality.recall_at_0);
     }
 }

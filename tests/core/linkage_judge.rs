@@ -76,3 +76,19 @@ impl Quality {
         );
     }
 }
+
+/// The reliability table: of the best candidates with such a posterior, how many should be right and how many are.
+pub fn print_calibration(truth: &[Option<i64>], outcome: &LinkOutcome) {
+    println!("probability   rows   expected   right");
+    for (low, high) in [(0.05, 0.5), (0.5, 0.9), (0.9, 0.99), (0.99, 0.999), (0.999, 0.9999), (0.9999, 1.1)] {
+        let inside: Vec<(f64, bool)> = truth
+            .iter()
+            .zip(&outcome.records)
+            .filter_map(|(truth, record)| Some((record.match_probability?, record.person_id == *truth)))
+            .filter(|(p, _)| (low..high).contains(p))
+            .collect();
+        let expected: f64 = inside.iter().map(|(p, _)| p).sum();
+        let right = inside.iter().filter(|(_, right)| *right).count();
+        println!("{low:6}-{high:<6} {:5} {expected:10.1} {right:7}", inside.len());
+    }
+}

@@ -212,7 +212,7 @@ impl Maker {
     fn pnc(&mut self) -> PncId {
         self.next_pnc += self.rng.random_range(1..5);
         let (year, serial) = (1990 + (self.next_pnc / 700_000) as u16, self.next_pnc % 700_000 + 1_000);
-        PncId { year, serial, letter: PncId::check_letter(year, serial) }
+        PncId::new(year, serial).unwrap()
     }
 
     fn sentences(&mut self, dob: Day) -> Vec<Sentence> {
@@ -454,7 +454,7 @@ impl Maker {
         let mut pnc = sent.pnc.filter(|_| self.rng.random_bool(0.6));
         if let Some(id) = &mut pnc {
             if self.chance(0.01) {
-                id.letter = if id.letter == b'Z' { b'A' } else { b'Z' };
+                id.letter = if id.letter == 'Z' { 'A' } else { 'Z' };
                 tags.push("pnc letter wrong");
             } else if self.chance(0.01) {
                 let unit = 10_u32.pow(self.rng.random_range(0..6));

@@ -16,7 +16,7 @@ mod population;
 use population::World;
 #[path = "linkage_judge.rs"]
 mod judge;
-use judge::Quality;
+use judge::{Quality, print_calibration};
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -45,22 +45,6 @@ fn print_by_tag(world: &World, outcome: &LinkOutcome) {
     }
     for ((status, reason, present), n) in reasons {
         println!("{status:9} {reason:26} {} {n:6}", if present { "present" } else { "absent " });
-    }
-}
-
-fn print_calibration(world: &World, outcome: &LinkOutcome) {
-    println!("probability   rows   expected   right");
-    for (low, high) in [(0.05, 0.5), (0.5, 0.9), (0.9, 0.99), (0.99, 0.999), (0.999, 0.9999), (0.9999, 1.1)] {
-        let inside: Vec<(f64, bool)> = world
-            .cohort
-            .iter()
-            .zip(&outcome.records)
-            .filter_map(|(row, record)| Some((record.match_probability?, record.person_id == row.truth)))
-            .filter(|(p, _)| (low..high).contains(p))
-            .collect();
-        let expected: f64 = inside.iter().map(|(p, _)| p).sum();
-        let right = inside.iter().filter(|(_, right)| *right).count();
-        println!("{low:6}-{high:<6} {:5} {expected:10.1} {right:7}", inside.len());
     }
 }
 
@@ -104,6 +88,7 @@ fn a_cohort_full_of_traps_is_linked_precisely_and_nearly_completely() {
         submissions: &submissions,
         register: &register,
         candidates: &candidates,
+        evidence: None,
         frequencies: &frequencies,
     };
     let shipped = Model::default();
@@ -119,7 +104,7 @@ fn a_cohort_full_of_traps_is_linked_precisely_and_nearly_completely() {
         let quality = Quality::new(&truth, &outcome);
         println!("== {name}: {elapsed:.1?}");
         print_by_tag(&world, &outcome);
-        print_calibration(&world, &outcome);
+        print_calibration(&truth, &outcome);
         if setting("LINKAGE_WRONG", 0) > 0 {
             print_wrong(&world, &outcome, model, &frequencies);
         }

@@ -449,7 +449,9 @@ fn the_pages_can_be_written_for_a_browser() {
     for name in NAMES {
         fs::write(folder.join(format!("{name}.html")), to_html(&case(name))).unwrap();
     }
+    let parts = crate::report_sub_groups::with_sub_groups(Some(0.01));
+    fs::write(folder.join("sub_groups.html"), to_html(&parts)).unwrap();
     let (results, summary) = ledger();
     fs::write(folder.join("forest.html"), to_forest_html(&results, Some(&summary))).unwrap();
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), NAMES.len() + 1);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), NAMES.len() + 2);
 }

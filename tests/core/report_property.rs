@@ -333,7 +333,7 @@ fn nothing_is_claimed_that_is_not_conclusive() {
         let spoken = std::iter::once(&words.headline).chain(&words.can_say);
         for sentence in spoken {
             // A sentence about a sub-group rests on that sub-group.
-            let of = result.sub_groups.iter().find(|group| sentence.starts_with(&format!("{}. ", group.label)));
+            let of = result.sub_groups.iter().find(|group| sentence.starts_with(&format!("{} \u{2013} ", group.label)));
             let conclusive = of.map_or(conclusive, |group| is_conclusive(&result, &group.measure));
             let claims = claims.iter().any(|claim| sentence.contains(claim));
             assert!(conclusive || !claims, "{sentence}");

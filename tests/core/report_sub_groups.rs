@@ -32,7 +32,7 @@ fn every_sub_group_is_printed_as_stored_or_withheld() {
         }
         let words = words(&result);
         for group in &result.sub_groups {
-            let said = words.sub_groups.iter().find(|s| s.starts_with(&format!("{}. ", group.label))).unwrap();
+            let said = words.sub_groups.iter().find(|s| s.starts_with(&format!("{} \u{2013} ", group.label))).unwrap();
             let conclusive = is_conclusive(&result, &group.measure);
             assert_eq!(said.contains("is statistically significant"), conclusive, "{said}");
             assert_eq!(said.contains("withheld"), group.measure.withheld.is_some(), "{said}");

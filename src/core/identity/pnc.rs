@@ -3,6 +3,8 @@
 //! The letter checks the two-digit year followed by the serial padded to seven digits, modulo 23; the century is not
 //! checked (criminaljusticehub.org.uk; the rule of ministryofjustice/hmpps-person-record, whose test values are ours too).
 
+use serde::{Deserialize, Serialize};
+
 use super::check_letter::{check_letter, compact, digits};
 
 /// Two-digit years from this on belong to the 1900s, the others to the 2000s. A fixed pivot, because the meaning of a
@@ -10,7 +12,7 @@ use super::check_letter::{check_letter, compact, digits};
 pub const DEFAULT_PIVOT: u8 = 39;
 
 /// A PNC id in its canonical parts; displays as `YYYY/NNNNNNNL`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PncId {
     /// 1900 to 2099.
     pub year: u16,
@@ -30,6 +32,11 @@ impl PncId {
     /// Does the letter belong to year and serial?
     pub fn is_letter_right(self) -> bool {
         self.letter == expected_letter(self.year, self.serial)
+    }
+
+    /// Year and serial as one eleven-digit number: the id without its letter.
+    pub fn body(self) -> u64 {
+        u64::from(self.year) * 10_000_000 + u64::from(self.serial)
     }
 
     /// The form people write: two-digit year, no leading zeros, as in `02/73319Z`.
@@ -57,6 +64,14 @@ pub enum PncStatus {
 }
 
 impl PncStatus {
+    /// The id, be its letter right or wrong.
+    pub fn id(self) -> Option<PncId> {
+        match self {
+            Self::Valid(id) | Self::CheckLetterWrong(id) => Some(id),
+            Self::Malformed => None,
+        }
+    }
+
     /// The id if it is valid.
     pub fn valid(self) -> Option<PncId> {
         match self {

@@ -126,15 +126,25 @@ pub struct Finding {
 
 /// What is wrong with a list of records. `record_numbers` run beside `texts`; `today` decides what lies in the future.
 pub fn validate(record_numbers: &[i32], texts: &[SubmittedText], pnc_pivot: u8, today: Day) -> Vec<Finding> {
+    let records: Vec<SubmittedRecord> = texts.iter().map(|text| SubmittedRecord::read(text, pnc_pivot)).collect();
+    validate_read(record_numbers, texts, &records, today)
+}
+
+/// As [`validate`], for texts that have been read already.
+pub fn validate_read(
+    record_numbers: &[i32],
+    texts: &[SubmittedText],
+    records: &[SubmittedRecord],
+    today: Day,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen_people: HashMap<(String, String, Day), i32> = HashMap::new();
     let mut seen_ids: HashMap<String, i32> = HashMap::new();
-    for (&record_no, text) in record_numbers.iter().zip(texts) {
-        let record = SubmittedRecord::read(text, pnc_pivot);
+    for ((&record_no, text), record) in record_numbers.iter().zip(texts).zip(records) {
         let mut add = |field: &'static str, severity, finding: &str| {
             findings.push(Finding { record_no: Some(record_no), field, severity, finding: finding.to_owned() });
         };
-        check_fields(text, &record, today, &mut add);
+        check_fields(text, record, today, &mut add);
         if let (true, true, Some(birth)) =
             (record.forename.is_usable(), record.surname.is_usable(), record.date_of_birth.day)
         {

@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
 use crate::calendar::FollowUpLength;
 use crate::error::{Error, Result};
 
@@ -36,6 +40,7 @@ pub struct AnalysisPlan {
     pub seed: u64,
     /// The sub-groups for which the primary measure is analysed as well, as levels of covariates; their tests belong to the
     /// family. Nothing is said about any other.
+    #[serde(deserialize_with = "levels")]
     pub sub_groups: BTreeMap<SubGroupBy, BTreeSet<String>>,
     /// Months after the follow-up in which it may still be proven.
     pub waiting_months: u16,
@@ -116,6 +121,30 @@ impl AnalysisPlan {
     }
 }
 
+/// The levels of each covariate; a plan of 0.1.0 has an empty list there.
+fn levels<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<BTreeMap<SubGroupBy, BTreeSet<String>>, D::Error> {
+    struct Levels;
+    impl<'de> Visitor<'de> for Levels {
+        type Value = BTreeMap<SubGroupBy, BTreeSet<String>>;
+
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("sub_groups as lists of levels by covariate")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {
+            Deserialize::deserialize(MapAccessDeserializer::new(map))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Self::Value, A::Error> {
+            match list.next_element::<IgnoredAny>()? {
+                None => Ok(BTreeMap::new()),
+                Some(_) => Err(serde::de::Error::invalid_type(Unexpected::Seq, &self)),
+            }
+        }
+    }
+    from.deserialize_any(Levels)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +221,15 @@ mod tests {
         assert!(serde_json::from_str::<AnalysisPlan>(r#"{"sub_groups": {"shoe_size": ["9"]}}"#).is_err());
         assert!(serde_json::from_str::<AnalysisPlan>(r#"{"confidence": 1.0}"#).is_err());
         assert!(serde_json::from_str::<AnalysisPlan>(r#"{"confidense": 0.9}"#).is_err());
+    }
+
+    #[test]
+    fn a_plan_of_the_version_before_is_read() {
+        let old: AnalysisPlan = serde_json::from_str(r#"{"seed": 7, "sub_groups": []}"#).unwrap();
+        assert_eq!(old, AnalysisPlan { seed: 7, ..AnalysisPlan::default() });
+        assert!(serde_json::from_str::<AnalysisPlan>(r#"{"sub_groups": ["women"]}"#).is_err());
+        let new: AnalysisPlan = serde_json::from_str(r#"{"sub_groups": {"gender": ["male", "female"]}}"#).unwrap();
+        assert_eq!(new.sub_groups, genders());
     }
 
     #[test]

@@ -104,6 +104,9 @@ impl BlockPolicy {
     }
 }
 
+/// How many of a person's last sentences are keys together with an alias.
+const ALIAS_SENTENCES: usize = 10;
+
 /// The keys under which a person is found: about twelve, sorted, each once.
 pub fn register_keys(person: &RegisterPerson<'_>) -> Vec<BlockingKey> {
     let mut keys = Vec::with_capacity(16);
@@ -119,14 +122,18 @@ pub fn register_keys(person: &RegisterPerson<'_>) -> Vec<BlockingKey> {
     if let Some(full) = person.postcode.filter(|p| !p.pseudo && !p.institution).and_then(|p| p.full()) {
         push(&mut keys, BlockingRule::Postcode, |k| k.text(full));
     }
+    // The recorded name goes with every date of birth, an alias with its own and the recorded one: three keys an alias where every name
+    // with every date would be as many as the square. Likewise an alias goes with the last sentences only, the recorded name with all.
     let dobs: Vec<Day> = person.dobs().collect();
-    for name in person.names() {
-        name_keys(&mut keys, name, &dobs);
+    name_keys(&mut keys, &person.name, &dobs);
+    for alias in &person.aliases {
+        let own: Vec<Day> = person.dob.into_iter().chain(alias.dob).collect();
+        name_keys(&mut keys, &alias.name, &own);
     }
-    for sentence in &person.sentences {
-        for name in person.names() {
-            sentence_key(&mut keys, sentence.start, name);
-        }
+    let recent = &person.sentences[person.sentences.len().saturating_sub(ALIAS_SENTENCES)..];
+    person.sentences.iter().for_each(|sentence| sentence_key(&mut keys, sentence.start, &person.name));
+    for alias in &person.aliases {
+        recent.iter().for_each(|sentence| sentence_key(&mut keys, sentence.start, &alias.name));
     }
     keys.sort_unstable();
     keys.dedup();
@@ -197,10 +204,10 @@ fn name_keys(keys: &mut Vec<BlockingKey>, name: &PersonName<'_>, dobs: &[Day]) {
 /// The register's PNC ids that a submitted one may stand for: itself, and if its letter is wrong those one slip away that the letter fits.
 fn plausible_bodies(id: PncId) -> Vec<u64> {
     let mut bodies = vec![id.body()];
-    if !id.is_valid() {
+    if !id.is_letter_right() {
         let fits = |body: &u64| {
             let (year, serial) = ((body / 10_000_000) as u16, (body % 10_000_000) as u32);
-            PncId::check_letter(year, serial) == id.letter
+            PncId::new(year, serial).is_some_and(|other| other.letter == id.letter)
         };
         bodies.extend(one_slip_away(id.body()).filter(fits));
     }
@@ -295,7 +302,8 @@ impl BlockIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linkage::record::{Name, PncId, Postcode};
+    use crate::identity::pnc;
+    use crate::linkage::record::{Alias, Name, PncId, Postcode, Sentence};
 
     fn name<'a>(forename: &'a str, surname: &'a str) -> PersonName<'a> {
         let plain = |text| Name { text, ..Name::default() };
@@ -313,7 +321,7 @@ mod tests {
         let person = RegisterPerson {
             name: name("JOHN", "SMITH"),
             dob,
-            pnc_ids: PncId::from_canonical("2002/0073319Z").into_iter().collect(),
+            pnc_ids: pnc::parse("2002/0073319Z", 39).id().into_iter().collect(),
             postcode: Some(Postcode { text: "M1 1AA", pseudo: false, institution: false }),
             ..RegisterPerson::default()
         };
@@ -338,12 +346,12 @@ mod tests {
 
     #[test]
     fn a_pnc_id_with_one_slip_still_finds_its_person() {
-        let true_id = PncId::from_canonical("2002/0073319Z").unwrap();
+        let true_id = pnc::parse("2002/0073319Z", 39).id().unwrap();
         let held = register_keys(&RegisterPerson { pnc_ids: vec![true_id], ..RegisterPerson::default() });
         let mut found = 0;
         let slips: Vec<u64> = one_slip_away(true_id.body()).collect();
         for &body in &slips {
-            let typed = PncId { year: (body / 10_000_000) as u16, serial: (body % 10_000_000) as u32, letter: b'Z' };
+            let typed = PncId { year: (body / 10_000_000) as u16, serial: (body % 10_000_000) as u32, letter: 'Z' };
             let submitted = SubmittedPerson { pnc_id: Some(typed), ..SubmittedPerson::default() };
             found += usize::from(submission_keys(&submitted).iter().any(|key| held.contains(key)));
             assert!(submission_keys(&submitted).len() < 16);
@@ -351,6 +359,42 @@ mod tests {
         // Only a slip in the century leaves the letter right, and then the id is another person's as far as anyone can tell.
         let century = slips.iter().filter(|&&body| body % 1_000_000_000 == true_id.body() % 1_000_000_000).count();
         assert_eq!(found + century, slips.len());
+    }
+
+    #[test]
+    fn keys_of_a_person_of_hundreds_of_aliases_grow_with_the_aliases_and_find_each_of_them() {
+        let names: Vec<String> = (0..300_u32).map(|n| format!("{}{}ZZ", letter(n), letter(n / 26))).collect();
+        let person = RegisterPerson {
+            name: name("ANN", "LEE"),
+            dob: Day::from_ymd(1980, 3, 7),
+            aliases: names
+                .iter()
+                .enumerate()
+                .map(|(n, text)| Alias { name: name(text, "KAY"), dob: Some(Day(-9_000 + n as i32)) })
+                .collect(),
+            sentences: (0..200).map(|n| Sentence { start: Day(n * 30), end: None }).collect(),
+            ..RegisterPerson::default()
+        };
+        let keys = register_keys(&person);
+        assert!(keys.len() < 40 * 300, "{}", keys.len());
+        let keys: std::collections::HashSet<BlockingKey> = keys.into_iter().collect();
+        let found = |name, dob| {
+            let submitted = SubmittedPerson { name, dob, ..SubmittedPerson::default() };
+            submission_keys(&submitted).iter().any(|key| keys.contains(key))
+        };
+        for alias in &person.aliases {
+            // By the alias's name alone, by its date of birth with the recorded name, and by either date with a slip in the name.
+            assert!(found(alias.name, None));
+            assert!(found(name("ANN", "X"), alias.dob));
+            for dob in [alias.dob, person.dob] {
+                let slip = format!("{}Q", &alias.name.forename.text[..3]);
+                assert!(found(name(&slip, "X"), dob));
+            }
+        }
+    }
+
+    fn letter(n: u32) -> char {
+        char::from(b'A' + (n % 26) as u8)
     }
 
     #[test]

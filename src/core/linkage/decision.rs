@@ -39,6 +39,8 @@ pub enum Reason {
     ForcedLink,
     /// An approver excluded the only person it could have been.
     ForcedNonLink,
+    /// An approver gave the only person it could have been to another submission.
+    ForcedElsewhere,
     /// The PNC id or CRO number is one person's, name and date of birth point elsewhere or away from that person.
     IdentifierConflict,
     /// Another submission carries the same PNC id or prison number and has the better claim, or an equal one.
@@ -75,6 +77,7 @@ impl Reason {
         match self {
             Self::ForcedLink => "forced_link",
             Self::ForcedNonLink => "forced_non_link",
+            Self::ForcedElsewhere => "forced_elsewhere",
             Self::IdentifierConflict => "identifier_conflict",
             Self::SharedIdentifier => "shared_identifier",
             Self::ClaimedTwice => "claimed_twice",
@@ -146,7 +149,8 @@ pub(crate) struct Candidate<'a> {
 pub(crate) struct Circumstances {
     pub(crate) dob_placeholder: bool,
     pub(crate) shares_identifier: bool,
-    pub(crate) candidate_excluded: bool,
+    /// Why its candidates were taken away, if any were.
+    pub(crate) forced_away: Option<Reason>,
 }
 
 /// Decides on one submission. `candidates` are sorted, the most probable first.
@@ -156,8 +160,7 @@ pub(crate) fn decide(
     thresholds: &Thresholds,
 ) -> (Status, Option<Reason>) {
     let Some(best) = candidates.first() else {
-        let reason = if circumstances.candidate_excluded { Reason::ForcedNonLink } else { Reason::NoCandidate };
-        return (Status::Unlinked, Some(reason));
+        return (Status::Unlinked, circumstances.forced_away.or(Some(Reason::NoCandidate)));
     };
     let second = candidates.get(1);
     let conflict = identifier_conflict(candidates);
@@ -232,7 +235,7 @@ fn rivalry(best: &Candidate<'_>, rival: &Candidate<'_>) -> Reason {
 
 /// Do two register records look like one person: a PNC id in common, or name and date of birth?
 fn same_person(a: &RegisterPerson<'_>, b: &RegisterPerson<'_>) -> bool {
-    let shared_id = a.pnc_ids.iter().any(|id| id.is_valid() && b.pnc_ids.contains(id));
+    let shared_id = a.pnc_ids.iter().any(|id| id.is_letter_right() && b.pnc_ids.contains(id));
     let names = |p: &RegisterPerson<'_>| (p.name.forename.text.to_owned(), p.name.surname.text.to_owned());
     shared_id || (a.dob.is_some() && a.dob == b.dob && names(a) == names(b))
 }

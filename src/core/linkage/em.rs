@@ -6,6 +6,11 @@
 //! register a Beta prior of the same strength; so 60 people move the model little and 20,000 move it to where they are (maximum a
 //! posteriori EM: Dempster, Laird and Rubin 1977, section 3; Winkler 1988 for linkage).
 //!
+//! Relatives are the alternative to *same person* for somebody who is not in the register, so they are counted among the absent alone:
+//! a candidate counts as a relative with P(absent) times the share of that kind among its alternatives, and the sum is divided by the
+//! expected number of absent people (a Gamma prior updated by a Poisson count). Counted over all submissions, they would come out as
+//! rare as the absent are, and every posterior near the threshold too sure.
+//!
 //! Pairs that agree on a valid PNC id and are not contradicted by both name and date of birth are natural labels: they start the first round as certain.
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +19,7 @@ use super::comparison::{COMPARISONS, Comparison, Evidence, MISSING, levels};
 use super::model::{Model, Weights};
 use super::relative::{RELATIVES, Relative};
 use crate::error::{Error, Result};
-use crate::number::pairwise_sum;
+use crate::number::{Heartbeat, pairwise_sum};
 
 /// How to train.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -32,6 +37,14 @@ impl Default for TrainingOptions {
     /// A prior worth 50 pairs: a cohort of 60 and the shipped model then weigh about the same.
     fn default() -> Self {
         Self { prior_pairs: 50.0, tolerance: 1e-4, max_iterations: 100 }
+    }
+}
+
+impl TrainingOptions {
+    /// For a cohort that is about to be linked: a prior worth 200 pairs, so that sixty people move the model little and ten thousand
+    /// decide. A change of a thousandth in an m moves no weight by more than the rounding of a level's share.
+    pub fn one_cohort() -> Self {
+        Self { prior_pairs: 200.0, tolerance: 1e-3, ..Self::default() }
     }
 }
 
@@ -54,8 +67,16 @@ pub struct TrainingRecord {
     pub log2_likelihood: f64,
 }
 
-/// How much more than m the number of relatives holds on to its prior: they are rare, and a small cohort shows none of them by chance.
-const RELATIVES_STRENGTH: f64 = 20.0;
+/// How many absent people the prior of a number of relatives is worth; `None` where it is not estimated. Fifty are those of a cohort of
+/// five hundred. A double looks like a true pair whose other fields went wrong, so it takes ten times as many to be believed. Of
+/// siblings most are so unlike that no candidate search brings them up: those that it does bring up do not show how many there are.
+fn prior_absent(relative: Relative) -> Option<f64> {
+    match relative {
+        Relative::Twin | Relative::Namesake => Some(50.0),
+        Relative::Double => Some(500.0),
+        Relative::Sibling => None,
+    }
+}
 
 /// Re-estimates `model` from the evidence of each submission's candidates, in a register of `persons`.
 ///
@@ -68,7 +89,23 @@ pub fn estimate(
     persons: u64,
     model: &Model,
     options: &TrainingOptions,
-    heartbeat: crate::number::Heartbeat<'_>,
+    heartbeat: Heartbeat<'_>,
+) -> Result<(Model, TrainingRecord)> {
+    let (model, record) = fit(candidates, persons, model, options, heartbeat)?;
+    if record.last_change > options.tolerance {
+        let what = format!("linkage training (last change {:.1e})", record.last_change);
+        return Err(Error::NotConverged { what, iterations: options.max_iterations });
+    }
+    Ok((model, record))
+}
+
+/// As [`estimate`], but where the rounds run out the model is taken as it is then: every round makes the cohort likelier.
+pub(super) fn fit(
+    candidates: &[Vec<Evidence>],
+    persons: u64,
+    model: &Model,
+    options: &TrainingOptions,
+    heartbeat: Heartbeat<'_>,
 ) -> Result<(Model, TrainingRecord)> {
     use rayon::prelude::*;
     let prior_pairs = options.prior_pairs;
@@ -83,11 +120,20 @@ pub fn estimate(
     let labelled_pairs = candidates.iter().flatten().filter(|evidence| is_label(evidence)).count();
 
     let mut current = model.clone();
-    let mut last_change = f64::INFINITY;
-    for iteration in 1..=options.max_iterations {
+    let mut record = TrainingRecord {
+        submissions: candidates.len(),
+        pairs,
+        labelled_pairs,
+        expected_true_pairs: 0.0,
+        iterations: 0,
+        last_change: f64::INFINITY,
+        log2_likelihood: 0.0,
+    };
+    while record.last_change > options.tolerance && record.iterations < options.max_iterations {
         heartbeat();
+        record.iterations += 1;
         let weights = current.check()?;
-        let use_labels = iteration == 1;
+        let use_labels = record.iterations == 1;
         // Fixed blocks, added up in order: the same sums with any number of threads.
         let blocks: Vec<Expected> = candidates
             .par_chunks(256)
@@ -100,7 +146,7 @@ pub fn estimate(
         let expected = Expected::total(&blocks);
 
         let mut next = current.clone();
-        last_change = 0.0;
+        let mut last_change = 0.0_f64;
         for (at, (parameters, shipped)) in next.comparisons.iter_mut().zip(&model.comparisons).enumerate() {
             let seen: f64 = expected.levels[at].iter().sum();
             for (level, (new, old)) in parameters.levels.iter_mut().zip(&shipped.levels).enumerate() {
@@ -109,11 +155,9 @@ pub fn estimate(
                 new.m = m;
             }
         }
-        let strength = RELATIVES_STRENGTH * prior_pairs;
         for (at, (new, old)) in next.relatives.iter_mut().zip(&model.relatives).enumerate() {
-            // A double looks like a true pair whose other fields went wrong: no cohort can tell how many there are.
-            if new.0 != Relative::Double {
-                let number = (expected.relatives[at] + strength * old.1) / (candidates.len() as f64 + strength);
+            if let Some(strength) = prior_absent(new.0) {
+                let number = (expected.relatives[at] + strength * old.1) / (expected.absent + strength);
                 last_change = last_change.max((number - new.1).abs());
                 new.1 = number;
             }
@@ -123,23 +167,11 @@ pub fn estimate(
         last_change = last_change.max((in_register - next.probability_in_register).abs());
         next.probability_in_register = in_register;
         current = next;
-        if last_change <= options.tolerance {
-            let record = TrainingRecord {
-                submissions: candidates.len(),
-                pairs,
-                labelled_pairs,
-                expected_true_pairs: expected.true_pairs,
-                iterations: iteration,
-                last_change,
-                log2_likelihood: expected.log2_likelihood,
-            };
-            return Ok((current, record));
-        }
+        record.last_change = last_change;
+        record.expected_true_pairs = expected.true_pairs;
+        record.log2_likelihood = expected.log2_likelihood;
     }
-    Err(Error::NotConverged {
-        what: format!("linkage training (last change {last_change:.1e})"),
-        iterations: options.max_iterations,
-    })
+    Ok((current, record))
 }
 
 /// A pair that an agreeing valid PNC id labels as true.
@@ -155,26 +187,37 @@ fn is_label(evidence: &Evidence) -> bool {
 struct Expected {
     levels: [[f64; super::comparison::MAX_LEVELS]; COMPARISONS],
     true_pairs: f64,
+    absent: f64,
     relatives: [f64; RELATIVES],
     log2_likelihood: f64,
 }
 
 impl Expected {
     fn add(&mut self, candidates: &[Evidence], weights: &Weights, persons: u64, use_labels: bool) {
-        let odds: Vec<f64> =
-            candidates.iter().map(|e| (weights.weigh(e, persons).total() + weights.prior(persons)).exp2()).collect();
-        let total = 1.0 + odds.iter().sum::<f64>();
+        let prior = weights.prior(persons);
+        // Of each pair its odds, and of each kind of relative the probability that it is one if it is not the same person.
+        let pairs: Vec<(f64, [f64; RELATIVES])> = candidates
+            .iter()
+            .map(|evidence| {
+                let alternatives = weights.alternatives(evidence, persons);
+                let all = 1.0 + alternatives.iter().sum::<f64>();
+                ((prior + weights.total(evidence)).exp2() / all, alternatives.map(|one| one / all))
+            })
+            .collect();
+        let total = 1.0 + pairs.iter().map(|pair| pair.0).sum::<f64>();
         self.log2_likelihood += total.log2() - (1.0 + weights.log2_odds_in_register.exp2()).log2();
         let labels = candidates.iter().filter(|e| is_label(e)).count();
-        for (evidence, odds) in candidates.iter().zip(odds) {
+        let absent = if use_labels && labels == 1 { 0.0 } else { 1.0 / total };
+        self.absent += absent;
+        for (evidence, (odds, relatives)) in candidates.iter().zip(pairs) {
             let probability = match (use_labels && labels == 1, is_label(evidence)) {
                 (true, true) => 1.0,
                 (true, false) => 0.0,
                 (false, _) => odds / total,
             };
             self.true_pairs += probability;
-            for (count, share) in self.relatives.iter_mut().zip(weights.relative_shares(evidence, persons)) {
-                *count += (1.0 - probability) * share;
+            for (count, share) in self.relatives.iter_mut().zip(relatives) {
+                *count += absent * share;
             }
             for (counts, &level) in self.levels.iter_mut().zip(&evidence.levels) {
                 if level != MISSING {
@@ -188,6 +231,7 @@ impl Expected {
         let sum = |value: &dyn Fn(&Self) -> f64| pairwise_sum(&blocks.iter().map(value).collect::<Vec<_>>());
         let mut total = Self {
             true_pairs: sum(&|b| b.true_pairs),
+            absent: sum(&|b| b.absent),
             log2_likelihood: sum(&|b| b.log2_likelihood),
             ..Self::default()
         };

@@ -4,8 +4,8 @@
 //! alone leaves the high bits of short inputs poorly mixed. Keys are stored in the register's tables: changing this function means
 //! rebuilding them, so [`KEY_VERSION`] must change with it. A collision costs one needless candidate, never a wrong link.
 
-/// The version of every stored key; a register whose keys carry another version must be refreshed.
-pub const KEY_VERSION: u16 = 1;
+/// The version of every stored key, and of which keys a person has; a register whose keys carry another version must be refreshed.
+pub const KEY_VERSION: u16 = 2;
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cohort::{SharedIdentifiers, content_order, duplicate_submissions, repeated_submissions};
 use super::comparison::{Comparison, Evidence, Prepared, compare, levels};
-use super::decision::{Circumstances, Thresholds};
-use super::em::{TrainingOptions, TrainingRecord, estimate};
+use super::decision::{Circumstances, Reason, Thresholds};
+use super::em::{TrainingOptions, TrainingRecord, estimate, fit};
 use super::frequency::TermFrequencies;
 use super::model::{Model, PairWeight, Weights};
 use super::outcome::{LinkOutcome, LinkRecord, summarise};
@@ -25,6 +25,8 @@ pub struct LinkInput<'a> {
     pub register: &'a [RegisterPerson<'a>],
     /// For each submission its candidates, by position in `register`.
     pub candidates: &'a [Vec<u32>],
+    /// What [`Screen::evidence`] found of each candidate, in the same shape, so that no pair is compared twice; `None`: compare them.
+    pub evidence: Option<&'a [Vec<Evidence>]>,
     /// Counts of the whole register's values.
     pub frequencies: &'a TermFrequencies,
 }
@@ -34,6 +36,13 @@ impl LinkInput<'_> {
         if self.candidates.len() != self.submissions.len() {
             return Err(Error::invalid("candidates", "must have one list a submission"));
         }
+        let shape = |evidence: &[Vec<Evidence>]| {
+            evidence.len() == self.candidates.len()
+                && evidence.iter().zip(self.candidates).all(|(found, list)| found.len() == list.len())
+        };
+        if !self.evidence.is_none_or(shape) {
+            return Err(Error::invalid("evidence", "must be in the shape of the candidates"));
+        }
         if self.candidates.iter().flatten().any(|&person| person as usize >= self.register.len()) {
             return Err(Error::invalid("candidates", "must be positions in the register"));
         }
@@ -42,15 +51,21 @@ impl LinkInput<'_> {
 }
 
 /// Settings of a linkage.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkOptions {
     /// When a link is sure enough.
     pub thresholds: Thresholds,
     /// An approver's decisions, which stand above the evidence.
     pub overrides: Vec<Override>,
-    /// Re-estimate the model from this very cohort before deciding (the given model is then the prior).
+    /// Re-estimate the model from this very cohort before deciding, the given model being the prior; `None`: decide with the model as it is.
     pub training: Option<TrainingOptions>,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self { thresholds: Thresholds::default(), overrides: Vec::new(), training: Some(TrainingOptions::one_cohort()) }
+    }
 }
 
 /// Candidates whose odds are so much smaller than one that they cannot matter are dropped before the competition.
@@ -87,18 +102,26 @@ pub fn link(
     let repeated = repeated_submissions(submissions, &order);
     let forced =
         Forced::new(&options.overrides, submissions.len())?.spread(repeated.iter().map(|group| &order[group.clone()]));
-    let mut scored = score_all(input, &order, &weights, &forced, heartbeat);
+    let mut scored = compare_all(input, &order, &weights, heartbeat);
     heartbeat();
 
-    let (model, training) = match &options.training {
-        Some(training) if scored.iter().any(|list| !list.is_empty()) => {
-            let (trained, record) = train_on(&scored, frequencies.persons, model, training, heartbeat)?;
-            weights = trained.check()?;
-            scored.par_iter_mut().flatten().for_each(|pair| pair.weigh(&weights, frequencies.persons));
-            (trained, Some(record))
-        }
-        _ => (model.clone(), None),
-    };
+    // What is learned from the cohort is learned before anything forced is looked at: a forced link or non-link decides on its own
+    // records and moves no other.
+    let (mut model, mut training) = (model.clone(), None);
+    if let Some(options) = options.training.as_ref().filter(|_| scored.iter().any(|list| !list.is_empty())) {
+        let (trained, record) = fit(&evidence(&scored), frequencies.persons, &model, options, heartbeat)?;
+        weights = trained.check()?;
+        (model, training) = (trained, Some(record));
+    }
+    let forced_away: Vec<Option<Reason>> = scored
+        .par_iter_mut()
+        .zip(&order)
+        .map(|(list, &s)| {
+            let why = forced.settle(s, list, |pair| register[pair.person as usize].person_id);
+            list.iter_mut().for_each(|pair| pair.weigh(&weights, frequencies.persons));
+            why
+        })
+        .collect();
 
     let best_odds: Vec<f64> = scored
         .iter()
@@ -129,7 +152,7 @@ pub fn link(
             let circumstances = Circumstances {
                 dob_placeholder: submissions[s].dob_placeholder,
                 shares_identifier: shared.contains(&submissions[s]),
-                candidate_excluded: forced.any_exclusion(s),
+                forced_away: forced_away[at],
             };
             LinkRecord::decide(&scored[at], &posteriors[at], register, circumstances, &options.thresholds, prior)
         };
@@ -162,9 +185,9 @@ impl<'a> Screen<'a> {
         Ok(Self { prepared, weights: model.check()? })
     }
 
-    /// Can `person` matter to the submission at this position?
-    pub fn keeps(&self, submission: usize, person: &RegisterPerson<'_>) -> bool {
-        Scored::evidence(&self.prepared[submission], person, &self.weights).is_some()
+    /// The evidence of the submission at this position and a person, if the person can matter to it.
+    pub fn evidence(&self, submission: usize, person: &RegisterPerson<'_>) -> Option<Evidence> {
+        Scored::evidence(&self.prepared[submission], person, &self.weights)
     }
 }
 
@@ -194,41 +217,33 @@ pub fn train(
     let weights = model.check()?;
     input.check()?;
     let order = content_order(input.submissions);
-    let scored = score_all(input, &order, &weights, &Forced::default(), heartbeat);
-    train_on(&scored, input.frequencies.persons, model, options, heartbeat)
+    let scored = compare_all(input, &order, &weights, heartbeat);
+    estimate(&evidence(&scored), input.frequencies.persons, model, options, heartbeat)
 }
 
-fn train_on(
-    scored: &[Vec<Scored>],
-    persons: u64,
-    model: &Model,
-    options: &TrainingOptions,
-    heartbeat: Heartbeat<'_>,
-) -> Result<(Model, TrainingRecord)> {
-    let evidence: Vec<Vec<Evidence>> =
-        scored.iter().map(|list| list.iter().map(|pair| pair.evidence).collect()).collect();
-    estimate(&evidence, persons, model, options, heartbeat)
+fn evidence(scored: &[Vec<Scored>]) -> Vec<Vec<Evidence>> {
+    scored.iter().map(|list| list.iter().map(|pair| pair.evidence).collect()).collect()
 }
 
-/// Every pair worth keeping, by submission in `order`, within a submission by person.
-fn score_all(
+/// Every pair worth keeping, not weighed yet, by submission in `order`, within a submission by person.
+fn compare_all(
     input: &LinkInput<'_>,
     order: &[usize],
     weights: &Weights,
-    forced: &Forced,
     heartbeat: Heartbeat<'_>,
 ) -> Vec<Vec<Scored>> {
-    let LinkInput { submissions, register, candidates, frequencies } = *input;
+    let LinkInput { submissions, register, candidates, evidence, frequencies } = *input;
     let of_one = |&s: &usize| -> Vec<Scored> {
-        if forced.links.contains_key(&s) {
-            return Vec::new();
-        }
-        let prepared = Prepared::new(&submissions[s], frequencies);
-        let mut list: Vec<Scored> = candidates[s]
-            .iter()
-            .filter(|&&person| !forced.excludes(s, &register[person as usize]))
-            .filter_map(|&person| Scored::new(&prepared, person, register, weights))
-            .collect();
+        let scored = |(person, evidence)| Scored { person, evidence, weight: PairWeight::NONE, odds: 0.0 };
+        let mut list: Vec<Scored> = match evidence {
+            Some(found) => candidates[s].iter().copied().zip(found[s].iter().copied()).map(scored).collect(),
+            None => {
+                let prepared = Prepared::new(&submissions[s], frequencies);
+                let found =
+                    |&person: &u32| Some((person, Scored::evidence(&prepared, &register[person as usize], weights)?));
+                candidates[s].iter().filter_map(found).map(scored).collect()
+            }
+        };
         list.sort_by_key(|pair| register[pair.person as usize].person_id);
         list.dedup_by_key(|pair| pair.person);
         list
@@ -242,15 +257,7 @@ fn score_all(
 }
 
 impl Scored {
-    /// A pair, unless it is negligible; one that agrees on an identifier is kept for the conflict check.
-    fn new(prepared: &Prepared<'_>, person: u32, register: &[RegisterPerson<'_>], weights: &Weights) -> Option<Self> {
-        let evidence = Self::evidence(prepared, &register[person as usize], weights)?;
-        let mut pair = Self { person, evidence, weight: PairWeight::NONE, odds: 0.0 };
-        pair.weigh(weights, prepared.frequencies.persons);
-        Some(pair)
-    }
-
-    /// The evidence of a pair, unless it is negligible.
+    /// The evidence of a pair, unless it is negligible; one that agrees on an identifier is kept for the conflict check.
     fn evidence(prepared: &Prepared<'_>, person: &RegisterPerson<'_>, weights: &Weights) -> Option<Evidence> {
         let evidence = compare(prepared, person, weights);
         let holds_identifier = evidence.level(Comparison::PncId) == levels::ID_EXACT

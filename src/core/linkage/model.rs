@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{COMPARISONS, Comparison, Evidence, MAX_LEVELS};
-use super::relative::{Relative, RelativeWeights};
+use super::relative::{RELATIVES, Relative, RelativeWeights};
 use crate::error::{Error, Result};
 
 /// The version of the model's form: comparisons, levels and their order.
@@ -39,7 +39,7 @@ pub struct Model {
     pub version: u16,
     /// Probability that a submitted person is in the register at all.
     pub probability_in_register: f64,
-    /// Expected number of each kind of relatives in the register per submission.
+    /// Expected number of each kind of relatives in the register of a submitted person who is not in it.
     pub relatives: Vec<(Relative, f64)>,
     /// Every comparison, in order.
     pub comparisons: Vec<ComparisonParameters>,
@@ -177,30 +177,22 @@ impl Weights {
 
     /// The weight of a pair in a register of `persons`.
     pub fn weigh(&self, evidence: &Evidence, persons: u64) -> PairWeight {
-        let log2_persons = (persons.max(1) as f64).log2();
-        let mut alternatives = 1.0;
-        let mut likeliest: Option<(f64, Relative)> = None;
-        for relative in &self.relatives {
-            let log2_share = f64::from(relative.log2_number + relative.log2_ratio(evidence)) - log2_persons;
-            alternatives += log2_share.exp2();
-            if likeliest.is_none_or(|(top, _)| log2_share > top) {
-                likeliest = Some((log2_share, relative.relative));
-            }
-        }
+        let alternatives = self.alternatives(evidence, persons);
+        let likeliest = (1..RELATIVES).fold(0, |top, at| if alternatives[at] > alternatives[top] { at } else { top });
         PairWeight {
             against_strangers: self.total(evidence),
-            relatives: -alternatives.log2(),
-            likeliest_relative: likeliest.map(|(_, relative)| relative),
+            relatives: -(1.0 + alternatives.iter().sum::<f64>()).log2(),
+            likeliest_relative: self.relatives.get(likeliest).map(|weights| weights.relative),
         }
     }
 
-    /// Of a pair that is not the same person: the probability of each kind of relative, in the model's order.
-    pub(crate) fn relative_shares(&self, evidence: &Evidence, persons: u64) -> Vec<f64> {
+    /// For each kind of relative, in the model's order: how much likelier one of them is than a stranger, given the evidence.
+    pub(crate) fn alternatives(&self, evidence: &Evidence, persons: u64) -> [f64; RELATIVES] {
         let log2_persons = (persons.max(1) as f64).log2();
-        let share = |r: &RelativeWeights| (f64::from(r.log2_number + r.log2_ratio(evidence)) - log2_persons).exp2();
-        let shares: Vec<f64> = self.relatives.iter().map(share).collect();
-        let total = 1.0 + shares.iter().sum::<f64>();
-        shares.into_iter().map(|share| share / total).collect()
+        std::array::from_fn(|at| {
+            let relative = &self.relatives[at];
+            (f64::from(relative.log2_number + relative.log2_ratio(evidence)) - log2_persons).exp2()
+        })
     }
 
     /// The starting weight: log2 of the odds that a given one of `persons` is the person submitted, against their not being in the register.

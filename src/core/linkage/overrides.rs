@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::record::RegisterPerson;
+use super::decision::Reason;
 use crate::error::{Error, Result};
 
 /// An approver's decision on one submission and one person.
@@ -73,12 +73,28 @@ impl Forced {
         self
     }
 
-    pub(super) fn excludes(&self, submission: usize, person: &RegisterPerson<'_>) -> bool {
-        !self.taken.is_empty() && self.taken.contains(&person.person_id)
-            || !self.non_links.is_empty() && self.non_links.contains(&(submission, person.person_id))
-    }
-
-    pub(super) fn any_exclusion(&self, submission: usize) -> bool {
-        self.non_links.iter().any(|&(s, _)| s == submission)
+    /// Takes away the candidates of a submission about which an approver has decided (`person` says who each is); says why, if any went.
+    pub(super) fn settle<T>(
+        &self,
+        submission: usize,
+        candidates: &mut Vec<T>,
+        person: impl Fn(&T) -> i64,
+    ) -> Option<Reason> {
+        if self.links.contains_key(&submission) {
+            candidates.clear();
+            return None;
+        }
+        let mut reason = None;
+        candidates.retain(|candidate| {
+            let person_id = person(candidate);
+            let why = if self.non_links.contains(&(submission, person_id)) {
+                Some(Reason::ForcedNonLink)
+            } else {
+                self.taken.contains(&person_id).then_some(Reason::ForcedElsewhere)
+            };
+            reason = reason.or(why);
+            why.is_none()
+        });
+        reason
     }
 }

@@ -42,7 +42,7 @@ impl Relative {
         }
     }
 
-    /// Default expected number of such relatives in the register per submission.
+    /// Default expected number of such relatives in the register of a person who is not in it.
     ///
     /// Three people in a hundred are twins, and an offender's twin mostly has a record too; about one in five has a sibling
     /// in the register; one or two in a hundred a parent or child of the same name there; three in a thousand a double. Training

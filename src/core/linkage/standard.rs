@@ -122,18 +122,13 @@ impl OwnedPostcode {
             PostcodeStatus::Malformed => return None,
         };
         let text = code.to_string();
-        Some(Self { institution: institutions.contains(&text), text, pseudo })
+        // Only a whole code of a real place can be a home, or not.
+        let institution = !pseudo && text.contains(' ') && institutions.contains(&text);
+        Some(Self { text, pseudo, institution })
     }
 
     fn lend(&self) -> Postcode<'_> {
         Postcode { text: &self.text, pseudo: self.pseudo, institution: self.institution }
-    }
-}
-
-fn pnc_id(status: PncStatus) -> Option<PncId> {
-    match status {
-        PncStatus::Valid(id) | PncStatus::CheckLetterWrong(id) => PncId::from_canonical(&id.to_string()),
-        PncStatus::Malformed => None,
     }
 }
 
@@ -176,7 +171,7 @@ impl StandardPerson {
             dob: raw.date_of_birth,
             gender: raw.gender.as_deref().and_then(gender::parse).and_then(compared_gender),
             postcode: raw.postcode.as_deref().and_then(|text| OwnedPostcode::new(postcode::parse(text), institutions)),
-            pnc_ids: raw.pnc_id.as_deref().and_then(|text| pnc_id(pnc::parse(text, pnc_pivot))).into_iter().collect(),
+            pnc_ids: raw.pnc_id.as_deref().and_then(|text| pnc::parse(text, pnc_pivot).id()).into_iter().collect(),
             cros: raw.cro.as_deref().and_then(|t| cro::parse(t).valid()).map(|id| id.to_string()).into_iter().collect(),
             prison_numbers: raw
                 .prison_number
@@ -236,7 +231,7 @@ impl StandardSubmission {
             dob_placeholder: birth.placeholder.is_some(),
             gender: read.gender.and_then(compared_gender),
             postcode: read.postcode.and_then(|status| OwnedPostcode::new(status, institutions)),
-            pnc_id: read.pnc_id.and_then(pnc_id),
+            pnc_id: read.pnc_id.and_then(PncStatus::id),
             prison_number: read.prison_number.and_then(|s| s.valid()).map(|number| number.as_str().to_owned()),
             sentence_start: read.sentence_start.day,
             sentence_end: read.sentence_end.day,
@@ -289,7 +284,7 @@ mod tests {
             (record.name.forename.text, record.name.middle, record.name.surname.text),
             ("MARY", "ANN ROSE", "OBRIEN SMYTHE")
         );
-        assert!(record.pnc_ids[0].is_valid() && record.postcode.unwrap().institution);
+        assert!(record.pnc_ids[0].is_letter_right() && record.postcode.unwrap().institution);
         assert_eq!(record.aliases[0].name.surname.text, "", "a stand-in is no name");
         assert_eq!(record.gender, Some(Gender::Female));
     }

@@ -58,7 +58,9 @@ fn is_named(group: &SubGroup, clause: &Clause) -> bool {
         custody && words.contains(&"prisoners")
             || level.iter().any(|token| matches!(token, Token::Word(word) if words.contains(&word.as_str())))
     };
-    (!level.is_empty() && !custody && clause.tokens.windows(level.len()).any(|some| some == level))
+    let says = |words: &[Token]| !words.is_empty() && clause.tokens.windows(words.len()).any(|some| some == words);
+    says(&tokens(&group.label))
+        || (!custody && says(&level))
         || WORDS.iter().any(|words| means(words) && clause.has_any(words))
 }
 

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::report::charts::{Chart, charts};
 use crate::report::reading::{Verdict, primary, read};
-use crate::report::result::StoredResult;
+use crate::report::result::{Light, StoredResult};
 use crate::report::tables::{Table, tables};
 use crate::report::wording::words;
 
@@ -27,7 +27,12 @@ pub fn to_html(result: &StoredResult) -> String {
             "Summary",
             html! {
                 div.headline {
-                    strong.verdict { (verdict_words(verdict)) }
+                    strong.verdict {
+                        (verdict_words(verdict))
+                        @if verdict.is_conclusive() && result.balance.summary.light == Some(Light::Red) {
+                            "; groups not well matched"
+                        }
+                    }
                     p { (words.headline) }
                 }
                 @for caution in &words.cautions { p.caution { "Caution: " (caution) } }
@@ -165,7 +170,7 @@ pub(crate) fn show_table(table: &Table) -> Markup {
     };
     html! {
         section.scroll aria-label={ "Table: " (table.caption) } tabindex="0" {
-            table id={ "table-" (table.key) } {
+            table.wide[table.columns.len() > 7] id={ "table-" (table.key) } {
                 caption { (table.caption) }
                 thead {
                     tr { @for (n, column) in table.columns.iter().enumerate() { th scope="col" class=[class(n)] { (column) } } }

@@ -69,6 +69,13 @@ pub(crate) fn sub_group_chart(result: &StoredResult) -> Option<Chart> {
     )
 }
 
+/// The sentence with its sub-group in it, so that it says of whom it is wherever it is quoted.
+fn of(group: &SubGroup, sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    let first: String = rest.next().into_iter().flat_map(char::to_lowercase).collect();
+    format!("{} \u{2013} {first}{}", group.label, rest.as_str())
+}
+
 /// What adjustment leaves of a conclusive sub-group, where it leaves nothing.
 fn adjusted(result: &StoredResult, group: &SubGroup) -> String {
     let alpha = result.rules.alpha;
@@ -86,10 +93,10 @@ pub(crate) fn sentences(result: &StoredResult) -> Vec<String> {
         .iter()
         .map(|group| {
             if let Some(reason) = &group.measure.withheld {
-                return format!("{}. The result is withheld: {reason}.", group.label);
+                return format!("{} \u{2013} the result is withheld: {reason}.", group.label);
             }
             let said = measure_words(result, &group.measure);
-            format!("{}. {} {}{}", group.label, said.direction, said.significance, adjusted(result, group))
+            format!("{} {}{}", of(group, &said.direction), said.significance, adjusted(result, group))
         })
         .collect();
     out.extend(result.interactions.iter().map(|test| interaction(result, test)));
@@ -146,7 +153,7 @@ pub(crate) fn can_say(result: &StoredResult) -> Vec<String> {
     let sentence = |group: &SubGroup| {
         let reading = read(result, &group.measure);
         let said = direction_sentence(result, &group.measure, &reading);
-        reading.verdict.is_conclusive().then(|| format!("{}. {said}{}", group.label, adjusted(result, group)))
+        reading.verdict.is_conclusive().then(|| of(group, &said) + &adjusted(result, group))
     };
     result.sub_groups.iter().filter_map(sentence).collect()
 }

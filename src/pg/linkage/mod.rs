@@ -1,11 +1,15 @@
 //! Linkage: which person of the register is each submission? Training of the model, and why a link got its weight.
 
-mod index;
+mod build;
+mod search;
+mod shelf;
 
-use jdl_core::identity::record::SubmittedRecord;
+use jdl_core::calendar::Day;
+use jdl_core::identity::record::{Severity, SubmittedRecord, SubmittedText, validate_read};
 use jdl_core::linkage::{
-    BlockPolicy, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen, StandardSubmission,
-    SubmittedPerson, TermFrequencies, TrainingOptions, compare_pair, link, train, waterfall,
+    BlockPolicy, Evidence, LinkInput, LinkOptions, LinkOutcome, Model, Override, RegisterPerson, Screen,
+    StandardSubmission, Status, SubmittedPerson, TermFrequencies, Thresholds, TrainingOptions, compare_pair, link,
+    train, waterfall,
 };
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -14,7 +18,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::error::{invalid, missing, report, spi};
-use super::read::{heartbeat, pnc_pivot, submissions};
+use super::read::{day, heartbeat, pnc_pivot, submissions};
 
 /// What `jdl_link` and `jdl_train_linkage` can be told. The workflow's functions fill in the settings.
 #[derive(Deserialize)]
@@ -36,7 +40,7 @@ impl Default for Options {
             suspect_probability: thresholds.suspect,
             max_block_size: BlockPolicy::default().max_block,
             model: Model::default(),
-            train: false,
+            train: true,
             overrides: Vec::new(),
         }
     }
@@ -65,8 +69,14 @@ impl Options {
         if options.0.get("max_block_size").is_some_and(|value| !matches!(value.as_u64(), Some(1..=100_000))) {
             return Err(invalid("max_block_size", "must be a whole number between 1 and 100000"));
         }
-        serde_json::from_value(options.0)
-            .map_err(|_| invalid("model", "is not a linkage model of this version; train it again"))
+        let options: Self = serde_json::from_value(options.0)
+            .map_err(|_| invalid("model", "is not a linkage model of this version; train it again"))?;
+        options.thresholds().check().map_err(report)?;
+        Ok(options)
+    }
+
+    fn thresholds(&self) -> Thresholds {
+        Thresholds { link: self.link_probability, suspect: self.suspect_probability, ..Thresholds::default() }
     }
 
     fn policy(&self) -> BlockPolicy {
@@ -78,21 +88,35 @@ impl Options {
     }
 }
 
-/// The submissions of a request, standardised.
+/// The submissions of a request, as they were read and standardised.
 struct Cohort {
     record_numbers: Vec<i32>,
+    texts: Vec<SubmittedText>,
+    records: Vec<SubmittedRecord>,
     people: Vec<StandardSubmission>,
 }
 
 impl Cohort {
     fn read(request_id: i64) -> Result<Self, ErrorReport> {
         let (record_numbers, texts) = submissions(request_id)?;
-        let (institutions, pivot) = (index::institutions()?, pnc_pivot()?);
-        let people = texts
-            .par_iter()
-            .map(|text| StandardSubmission::new(&SubmittedRecord::read(text, pivot), &institutions))
+        let (institutions, pivot) = (build::institutions()?, pnc_pivot()?);
+        let records: Vec<SubmittedRecord> = texts.par_iter().map(|text| SubmittedRecord::read(text, pivot)).collect();
+        let people = records.par_iter().map(|record| StandardSubmission::new(record, &institutions)).collect();
+        Ok(Self { record_numbers, texts, records, people })
+    }
+
+    /// How many records are of use: without an error, or found in spite of it.
+    fn valid(&self, outcome: &LinkOutcome, today: Day) -> usize {
+        let findings = validate_read(&self.record_numbers, &self.texts, &self.records, today);
+        let mut faulty: Vec<usize> = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .filter_map(|finding| self.record_numbers.binary_search(&finding.record_no?).ok())
+            .filter(|&at| outcome.records[at].status == Status::Unlinked)
             .collect();
-        Ok(Self { record_numbers, people })
+        faulty.sort_unstable();
+        faulty.dedup();
+        self.people.len() - faulty.len()
     }
 
     fn submitted(&self) -> Vec<SubmittedPerson<'_>> {
@@ -103,28 +127,51 @@ impl Cohort {
 /// The candidates that can matter to some submissions, and the register's counts of their values.
 struct Candidates {
     frequencies: TermFrequencies,
-    screened: index::Screened,
+    screened: search::Screened,
 }
 
 impl Candidates {
     fn find(submitted: &[SubmittedPerson<'_>], model: &Model, policy: BlockPolicy) -> Result<Self, ErrorReport> {
-        let frequencies = index::term_frequencies(submitted)?;
-        let pairs = index::candidates(submitted, policy)?;
+        let frequencies = search::term_frequencies(submitted)?;
+        let pairs = search::candidates(submitted, policy)?;
         let screen = Screen::new(submitted, &frequencies, model).map_err(report)?;
-        let screened = index::screened_records(&pairs, |submission, person| screen.keeps(submission, person))?;
+        let screened = search::screened_records(&pairs, |submission, person| screen.evidence(submission, person))?;
         Ok(Self { frequencies, screened })
     }
 
-    /// The register persons, and for each of so many submissions its candidates as positions in them.
-    fn register(&self, submissions: usize) -> Result<(Vec<RegisterPerson<'_>>, Vec<Vec<u32>>), ErrorReport> {
-        let mut candidates = vec![Vec::new(); submissions];
-        let mut register = Vec::with_capacity(self.screened.records.len());
+    /// The register persons, and for each of so many submissions its candidates among them.
+    fn register(&self, submissions: usize) -> Result<Register<'_>, ErrorReport> {
+        let persons = self.screened.records.iter().map(|kept| RegisterPerson::from_bytes(&kept.record));
+        let mut register = Register {
+            persons: persons.collect::<jdl_core::Result<_>>().map_err(report)?,
+            candidates: vec![Vec::new(); submissions],
+            evidence: vec![Vec::new(); submissions],
+        };
         for (at, kept) in self.screened.records.iter().enumerate() {
-            register.push(RegisterPerson::from_bytes(&kept.record).map_err(report)?);
-            kept.submissions.iter().for_each(|&s| candidates[s as usize].push(at as u32));
+            for &(s, evidence) in &kept.submissions {
+                register.candidates[s as usize].push(at as u32);
+                register.evidence[s as usize].push(evidence);
+            }
         }
-        Ok((register, candidates))
+        Ok(register)
     }
+
+    fn input<'a>(&'a self, submissions: &'a [SubmittedPerson<'a>], register: &'a Register<'a>) -> LinkInput<'a> {
+        LinkInput {
+            submissions,
+            register: &register.persons,
+            candidates: &register.candidates,
+            evidence: Some(&register.evidence),
+            frequencies: &self.frequencies,
+        }
+    }
+}
+
+/// The persons that came up as candidates, and for each submission which of them (by position), with the evidence.
+struct Register<'a> {
+    persons: Vec<RegisterPerson<'a>>,
+    candidates: Vec<Vec<u32>>,
+    evidence: Vec<Vec<Evidence>>,
 }
 
 /// The shipped model.
@@ -133,20 +180,24 @@ fn default_model() -> Result<JsonB, ErrorReport> {
     to_json(&Model::default())
 }
 
+/// Refuses options that `_jdl_link` would refuse, before anything is done.
+#[pg_extern(name = "_jdl_check_link_options")]
+fn check_options(options: JsonB) -> Result<(), ErrorReport> {
+    Options::read(options).map(|_| ())
+}
+
 fn to_json(value: &impl serde::Serialize) -> Result<JsonB, ErrorReport> {
     serde_json::to_value(value).map(JsonB).map_err(|_| missing("a result of linkage"))
 }
 
-/// Links the submissions of a request and returns the counts.
+/// Links the submissions of a request and returns the counts; `today` decides what lies in the future.
 #[pg_extern(name = "_jdl_link")]
-fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
+fn link_request(request_id: i64, options: JsonB, today: Date) -> Result<JsonB, ErrorReport> {
     let options = Options::read(options)?;
     let cohort = Cohort::read(request_id)?;
     let submitted = cohort.submitted();
-    let mut link_options = LinkOptions::default();
-    link_options.thresholds.link = options.link_probability;
-    link_options.thresholds.suspect = options.suspect_probability;
-    link_options.training = options.train.then(TrainingOptions::default);
+    let training = options.train.then(TrainingOptions::one_cohort);
+    let mut link_options = LinkOptions { thresholds: options.thresholds(), overrides: Vec::new(), training };
     for forced in &options.overrides {
         let submission = cohort
             .record_numbers
@@ -156,17 +207,13 @@ fn link_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     }
 
     let found = Candidates::find(&submitted, &options.model, options.policy())?;
-    let (register, candidates) = found.register(submitted.len())?;
-    let input = LinkInput {
-        submissions: &submitted,
-        register: &register,
-        candidates: &candidates,
-        frequencies: &found.frequencies,
-    };
+    let register = found.register(submitted.len())?;
+    let input = found.input(&submitted, &register);
     let outcome = link(&input, &options.model, &link_options, &heartbeat).map_err(report)?;
     write_links(request_id, &cohort.record_numbers, &outcome)?;
     let mut summary = to_json(&outcome.summary)?;
     summary.0["candidates"] = found.screened.read.into();
+    summary.0["valid"] = cohort.valid(&outcome, day(today)).into();
     if let Some(training) = &outcome.training {
         summary.0["training"] = to_json(training)?.0;
         summary.0["model"] = to_json(&outcome.model)?.0;
@@ -184,13 +231,8 @@ fn train_linkage(request_ids: Vec<i64>, model: JsonB, training: JsonB) -> Result
     let cohorts = request_ids.into_iter().map(Cohort::read).collect::<Result<Vec<_>, _>>()?;
     let submitted: Vec<SubmittedPerson<'_>> = cohorts.iter().flat_map(Cohort::submitted).collect();
     let found = Candidates::find(&submitted, &model, BlockPolicy::default())?;
-    let (register, candidates) = found.register(submitted.len())?;
-    let input = LinkInput {
-        submissions: &submitted,
-        register: &register,
-        candidates: &candidates,
-        frequencies: &found.frequencies,
-    };
+    let register = found.register(submitted.len())?;
+    let input = found.input(&submitted, &register);
     let (model, record) = train(&input, &model, &training, &heartbeat).map_err(report)?;
     Ok(JsonB(serde_json::json!({ "model": to_json(&model)?.0, "training": to_json(&record)?.0 })))
 }
@@ -214,8 +256,8 @@ fn explain_link(
         .binary_search(&record_no)
         .map_err(|_| invalid("record_no", "is not a record of this request"))?;
     let submitted = [cohort.people[at].record()];
-    let frequencies = index::term_frequencies(&submitted)?;
-    let screened = index::screened_records(&[(person_id, 0)], |_, _| true)?;
+    let frequencies = search::term_frequencies(&submitted)?;
+    let screened = search::screened_records(&[(person_id, 0)], |_, _| Some(Evidence::NONE))?;
     let kept = screened.records.first().ok_or_else(|| missing("the register's record of that person"))?;
     let person = RegisterPerson::from_bytes(&kept.record).map_err(report)?;
     let evidence = compare_pair(&submitted[0], &person, &model, &frequencies).map_err(report)?;

@@ -216,8 +216,10 @@ fn a_trained_model_is_a_new_version_that_the_next_request_uses() {
         assert_eq!(refusal(&mut lab.connect(person), &format!("SELECT * FROM {call}")).0, state, "{person} {call}");
     }
     let next = lab.open("{}");
-    lab.load(next, &lab.made_up_list(120, 9)).unwrap();
     lab.assign("ann", next);
+    let early = format!(r#"SELECT * FROM jdl_link({next}, '{{"link_probability": 0.4}}')"#);
+    assert_eq!(refusal(&mut lab.connect("ann"), &early).0, "22023", "options are looked at before the records");
+    lab.load(next, &lab.made_up_list(120, 9)).unwrap();
     for (options, state) in [
         (r#"{"model_version": 77}"#, "22023"),
         (r#"{"model_version": "best"}"#, "22023"),
@@ -328,8 +330,25 @@ fn an_index_kept_up_to_date_is_the_index_built_anew() {
             };
             admin.batch_execute(&change).unwrap();
         }
+        // A postcode becomes an institution, for those too who have held it long, and is one no longer; a person has the smallest of ids.
+        for change in match round {
+            1 => vec!["UPDATE jdl_restricted.person SET postcode = 'LS1 4DY' WHERE person_id BETWEEN 100 AND 150"],
+            2 => vec![
+                "UPDATE jdl_restricted.person SET postcode = 'LS1 4DY' WHERE person_id BETWEEN 200 AND 300",
+                "INSERT INTO jdl_restricted.person (person_id, forename, surname) VALUES (-9223372036854775808, 'Ann', 'Lee')",
+            ],
+            4 => vec!["UPDATE jdl_restricted.person SET postcode = 'LS2 7EW' WHERE person_id BETWEEN 110 AND 310"],
+            _ => vec![],
+        } {
+            admin.batch_execute(change).unwrap();
+        }
         let row = dan.query_one("SELECT * FROM jdl_register_refresh()", &[]).unwrap();
         assert!(!row.get::<_, bool>("rebuilt"));
+        let hostels: Vec<String> = one(
+            &mut admin,
+            "SELECT coalesce(array_agg(postcode::text), '{}') FROM jdl_restricted.institution_postcode WHERE postcode IN ('LS1 4DY', 'LS2 7EW')",
+        );
+        assert_eq!(hostels.len(), usize::from(round >= 2), "{hostels:?}");
         let counted: (i64, i64, i64) = (row.get("persons"), row.get("sentences"), row.get("offences"));
         let kept = index_digest(&lab);
         let there = admin
@@ -339,6 +358,9 @@ fn an_index_kept_up_to_date_is_the_index_built_anew() {
         admin.batch_execute("SELECT _jdl_build_linkage_index(NULL)").unwrap();
         assert_eq!(kept, index_digest(&lab), "round {round}");
     }
+    // One that another version of the extension built is not edited but built anew.
+    admin.batch_execute("UPDATE jdl_restricted.linkage_index SET key_version = 0").unwrap();
+    assert!(dan.query_one("SELECT * FROM jdl_register_refresh()", &[]).unwrap().get::<_, bool>("rebuilt"));
     // However little memory there is, and however many passes that takes.
     let whole = index_digest(&lab);
     admin.batch_execute("SET maintenance_work_mem = '1MB'; SELECT _jdl_build_linkage_index(NULL)").unwrap();

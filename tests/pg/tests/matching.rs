@@ -364,6 +364,17 @@ fn the_pool_holds_nobody_who_was_sent_in_under_any_name_and_only_complete_follow
         ),
     );
     assert_eq!(strays, 0, "same years, same disposals");
+    // Whatever the planner knows of a request's tables, people are looked up in hash tables and not one by one.
+    let plan: Vec<String> = admin
+        .query(&format!("EXPLAIN SELECT * FROM _jdl_candidates({request}) WHERE loss IS NULL"), &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert!(plan.iter().any(|line| line.contains("(hashed SubPlan")), "{plan:#?}");
+    let one_by_one =
+        |line: &&String| line.contains("(SubPlan") || (line.contains("Join Filter") && line.contains("_id"));
+    assert_eq!(plan.iter().find(one_by_one), None, "{plan:#?}");
     // The losses are counted in the design's record, and add up.
     let summary: Value = one(&mut ann, &format!("SELECT summary FROM jdl.match_design WHERE request_id = {request}"));
     let losses = summary["pool_losses"].as_object().unwrap();

@@ -156,7 +156,7 @@ fn after_destruction_no_file_of_the_cluster_holds_a_name() {
     // Names of their own, which no other test and no register holds, in every record.
     let word = format!("Zqx{}vw", std::process::id());
     let changed = format!(
-        "UPDATE jdl_restricted.submission SET forename = '{word}' || record_no, postcode = '{word}' WHERE request_id = {request}"
+        "UPDATE jdl_restricted.submission SET forename = '{word}' || record_no, postcode = '{word}', sentence_start = '{word}', gender = '{word}' WHERE request_id = {request}"
     );
     lab.admin().batch_execute(&changed).unwrap();
     // Used hard: checked, linked, matched, reported, sorted, analysed, and in an error.

@@ -41,7 +41,7 @@ pub(super) fn pnc_id(submitted: &Prepared<'_>, person: &RegisterPerson<'_>, weig
         EXACT | LETTER_ONLY => submitted.one_person,
         PNC_ONE_SLIP => (submitted.one_person * NEIGHBOURS).min(1.0),
         // An id with a wrong letter is known to be mistyped: that it differs says nothing.
-        _ if !sent.is_valid() => return NOTHING,
+        _ if !sent.is_letter_right() => return NOTHING,
         _ => weights.u(Comparison::PncId, level),
     };
     Finding { level, log2_u: u.log2() as f32 }
@@ -49,7 +49,7 @@ pub(super) fn pnc_id(submitted: &Prepared<'_>, person: &RegisterPerson<'_>, weig
 
 fn pnc_level(sent: PncId, held: PncId) -> u8 {
     if sent.body() == held.body() {
-        if sent.letter == held.letter && sent.is_valid() { EXACT } else { LETTER_ONLY }
+        if sent.letter == held.letter && sent.is_letter_right() { EXACT } else { LETTER_ONLY }
     } else if one_slip(&digits(sent), &digits(held)) {
         PNC_ONE_SLIP
     } else {
@@ -100,10 +100,11 @@ pub(super) fn prison_number(submitted: &Prepared<'_>, person: &RegisterPerson<'_
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::pnc;
 
     #[test]
     fn an_id_is_exact_only_with_its_own_letter() {
-        let id = |text| PncId::from_canonical(text).unwrap();
+        let id = |text| pnc::parse(text, 39).id().unwrap();
         let held = id("2002/0073319Z");
         assert_eq!(pnc_level(held, held), EXACT);
         assert_eq!(pnc_level(id("2002/0073319A"), held), LETTER_ONLY);

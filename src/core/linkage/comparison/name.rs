@@ -177,7 +177,9 @@ fn forename_level(sent: &PersonName<'_>, held: &PersonName<'_>) -> u8 {
     if a.shares_nickname_group(b) {
         return NICKNAME;
     }
-    let given = |name: &PersonName<'_>, other: &str| parts(name.middle).any(|part| part == other);
+    let given = |name: &PersonName<'_>, other: &str| {
+        name.middle.len() >= other.len() && parts(name.middle).any(|part| part == other)
+    };
     if given(held, a.text) || given(sent, b.text) || share_a_part(a, b) {
         return OTHER_GIVEN_NAME;
     }
@@ -219,7 +221,7 @@ fn middle_level(a: &str, b: &str) -> u8 {
 
 /// Do two names, at least one of them compound, have a part of more than two letters in common, or the same parts run together?
 fn share_a_part(a: &Name<'_>, b: &Name<'_>) -> bool {
-    let compound = |name: &Name<'_>| name.text.contains([' ', '-']);
+    let compound = |name: &Name<'_>| name.text.bytes().any(|byte| byte == b' ' || byte == b'-');
     if !compound(a) && !compound(b) {
         return false;
     }
