@@ -385,7 +385,7 @@ fn read_offences(sentences: &[i64], plan: &AnalysisPlan) -> Result<(Vec<Offence>
              FROM (SELECT DISTINCT near.court_category FROM near) s
          ), proven AS (
              SELECT near.n, near.offence_date - date '2000-01-01' AS committed, near.outcome_date - date '2000-01-01' AS decided,
-                    category.code + CASE WHEN proof.caution THEN 4 ELSE 0 END + CASE WHEN near.custodial THEN 8 ELSE 0 END + 16 * coalesce(array_position($4::text[], near.offence_group), 0) AS flags
+                    coalesce(category.code, 0) + CASE WHEN proof.caution THEN 4 ELSE 0 END + CASE WHEN near.custodial THEN 8 ELSE 0 END + 16 * coalesce(array_position($4::text[], near.offence_group), 0) AS flags
              FROM near JOIN proof ON proof.outcome = near.outcome LEFT JOIN category ON category.court_category = near.court_category
              ORDER BY near.n, near.offence_date, near.offence_id
          )

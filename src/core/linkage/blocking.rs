@@ -378,7 +378,7 @@ mod tests {
         let keys = register_keys(&person);
         assert!(keys.len() < 40 * 300, "{}", keys.len());
         let keys: std::collections::HashSet<BlockingKey> = keys.into_iter().collect();
-        let found = |name, dob| {
+        let found = |name: PersonName<'_>, dob| {
             let submitted = SubmittedPerson { name, dob, ..SubmittedPerson::default() };
             submission_keys(&submitted).iter().any(|key| keys.contains(key))
         };
