@@ -30,7 +30,9 @@ BEGIN
     DELETE FROM jdl.report p USING jdl.request r
     WHERE p.request_id = jdl_report.request_id AND r.request_id = p.request_id AND r.status = 'analysed' AND @extschema@._jdl_may(r.request_id, 'jdl_analyst')
       AND (p.disclosure ->> 'differencing' IS DISTINCT FROM @extschema@._jdl_setting('differencing') #>> '{}'
-           OR NOT EXISTS (SELECT FROM jdl_pseudonymised.certificate c WHERE c.request_id = p.request_id));
+           OR NOT EXISTS (SELECT FROM jdl_pseudonymised.certificate c WHERE c.request_id = p.request_id))
+      -- Only while what it is made from is there.
+      AND EXISTS (SELECT FROM jdl_restricted.index_choice i JOIN jdl_restricted.index_event e ON e.sentence_id = i.sentence_id WHERE i.request_id = p.request_id);
     stored := @extschema@._jdl_stored_report(request_id);
     IF stored IS NULL THEN
         -- An approver reads; making the report is the analyst's.
