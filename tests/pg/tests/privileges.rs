@@ -255,6 +255,11 @@ fn the_self_check_passes_and_notices_each_thing_that_is_undone() {
             "INSERT INTO jdl.released_measure (request_id, provider, intervention, measure, released_on) VALUES (1, 'P', 'I', 'm', current_date)",
             "released",
         ),
+        (
+            "INSERT INTO jdl.released_measure (request_id, provider, intervention, measure, released_on) VALUES (1, 'P', 'I', 'm', current_date)",
+            "release-record",
+        ),
+        ("SET LOCAL jdl.key_file = ''", "disclosure-key"),
         ("ALTER EXTENSION jdl ADD TABLE jdl.channel", "members"),
         (
             "CREATE OR REPLACE FUNCTION jdl_my_requests() RETURNS bigint[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT ARRAY[1, 2]::bigint[]'",
