@@ -30,7 +30,7 @@ BEGIN
     summary := @extschema@._jdl_link(request_id, (decided - 'model_version') || jsonb_build_object(
         'model', (SELECT m.model FROM jdl.linkage_model m WHERE m.model_version = (decided ->> 'model_version')::integer),
         'overrides', (SELECT coalesce(jsonb_agg(jsonb_build_object('record_no', o.record_no, 'person_id', o.person_id, 'force', o.force)), '[]')
-                      FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id)), current_date);
+                      FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id)), @extschema@._jdl_today());
     summary := summary || jsonb_build_object('options', decided, 'model_version', decided -> 'model_version', 'register_version', (SELECT max(v.register_version) FROM jdl.register_version v));
     PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.person', (summary ->> 'candidates')::bigint);
     RETURN summary;
