@@ -95,6 +95,7 @@ BEGIN
         RAISE EXCEPTION 'force: must be link, non_link or none' USING ERRCODE = 'invalid_parameter_value', HINT = 'none takes an earlier decision back.';
     END IF;
     PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'linked', 'matched');
+    RAISE NOTICE 'linkage: request % has to be approved by somebody else than %', request_id, @extschema@._jdl_actor();
     SELECT s.summary INTO linked_with FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
     -- Only what the decision touches may change: the options and the register are those that the request was linked with.
     IF (linked_with ->> 'register_version')::bigint IS DISTINCT FROM (SELECT max(v.register_version) FROM jdl.register_version v) THEN
