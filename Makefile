@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help setup demo demo-stop demo-remove test bench bench-linkage bench-matching crash soak package clean
+.PHONY: help setup demo demo-stop demo-remove test bench bench-disclosure bench-linkage bench-matching crash soak package clean
 
 help: ## what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -38,6 +38,9 @@ bench-linkage: ## linkage side by side with Splink: time and quality (SIZES="100
 
 bench-matching: ## matching side by side with MatchIt and scikit-learn: time and memory (GROWTH="100000 1000000" shows how time grows)
 	@scripts/bench-matching
+
+bench-disclosure: ## suppression beside the rule "two hidden cells in every line": hidden cells, optima, time (JDL_BENCH_SECONDS=60 JDL_BENCH_SEEDS=1)
+	@. scripts/env.sh; cargo bench --locked -p jdl-core --bench disclosure
 
 package: ## the files that `CREATE EXTENSION` needs, in target/package, under the server's own paths
 	@scripts/package

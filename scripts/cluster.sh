@@ -27,6 +27,9 @@ log_error_verbosity = terse
 log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
 CONF
+    # The keys of disclosure control live outside the data directory.
+    (umask 077 && printf '1 %s\n' "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$dir/jdl.key")
+    echo "jdl.key_file = '$dir/jdl.key'" >>"$dir/data/postgresql.conf"
     local library libraries=()
     for library in pg_cron pgaudit; do
       if [ -e "$("$SERVER_PG_CONFIG" --pkglibdir)/$library.so" ]; then libraries+=("$library"); fi

@@ -119,6 +119,7 @@ BEGIN
         VALUES (jdl_analyse.request_id, frozen, (SELECT max(v.register_version) FROM jdl.register_version v), computed -> 'result');
         summary := (computed - 'result') || jsonb_build_object('plan_version', frozen);
         PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.offence', (summary ->> 'offences_read')::bigint);
+        PERFORM @extschema@._jdl_keep_sketches(request_id);
         PERFORM @extschema@._jdl_take_step(request_id, 'analyse', 'analysed', '{}', summary);
     END IF;
     RETURN QUERY SELECT r.treatment_n, r.comparison_n, r.measures, r.plan_version

@@ -25,15 +25,25 @@ DECLARE
 BEGIN
     PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst', 'jdl_approver');
+    -- A report with exact numbers gives way to one with perturbed numbers, and one of a version that kept no certificate to one that has it,
+    -- as long as nobody has approved it.
+    DELETE FROM jdl.report p USING jdl.request r
+    WHERE p.request_id = jdl_report.request_id AND r.request_id = p.request_id AND r.status = 'analysed' AND @extschema@._jdl_may(r.request_id, 'jdl_analyst')
+      AND (p.disclosure ->> 'differencing' IS DISTINCT FROM @extschema@._jdl_setting('differencing') #>> '{}'
+           OR NOT EXISTS (SELECT FROM jdl_pseudonymised.certificate c WHERE c.request_id = p.request_id))
+      -- Only while what it is made from is there.
+      AND EXISTS (SELECT FROM jdl_restricted.index_choice i JOIN jdl_restricted.index_event e ON e.sentence_id = i.sentence_id WHERE i.request_id = p.request_id);
     stored := @extschema@._jdl_stored_report(request_id);
     IF stored IS NULL THEN
         -- An approver reads; making the report is the analyst's.
         PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
         PERFORM @extschema@.jdl_analyse(request_id);
         PERFORM @extschema@._jdl_require_status(request_id, 'reported', 'analysed');
-        made := @extschema@._jdl_report(request_id, current_date);
+        made := @extschema@._jdl_report(request_id, @extschema@._jdl_today());
         stored := made -> 'report';
         INSERT INTO jdl.report (request_id, report, disclosure, made_by) VALUES (jdl_report.request_id, stored, made -> 'disclosure', @extschema@._jdl_actor());
+        INSERT INTO jdl_pseudonymised.certificate (request_id, proof, report_digest)
+        VALUES (jdl_report.request_id, decode(made ->> 'proof', 'hex'), encode(sha256(convert_to(stored::text, 'UTF8')), 'hex'));
         PERFORM @extschema@._jdl_take_step(request_id, 'report', 'analysed', '{}', '{}');
     END IF;
     PERFORM @extschema@._jdl_audit('read_report', request_id, 'jdl.report', 1);

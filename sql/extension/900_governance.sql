@@ -27,7 +27,7 @@ CREATE FUNCTION _jdl_require_other_eyes(request_id bigint, overriding boolean DE
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF @extschema@._jdl_actor() IN (SELECT h.person FROM @extschema@._jdl_hands(request_id) h WHERE NOT (overriding AND h.action = 'override_link')) THEN
-        PERFORM @extschema@._jdl_refuse(format('request %s needs other eyes', request_id), 'Whoever opened or analysed a request neither approves, releases nor keeps it.',
+        PERFORM @extschema@._jdl_refuse(format('request %s needs other eyes', request_id), 'Whoever opened a request, forced one of its links or analysed it neither approves, releases nor keeps it.',
             'Another approver can.', request_id);
     END IF;
 END
@@ -57,10 +57,12 @@ CREATE FUNCTION jdl_release(request_id bigint) RETURNS text
 DECLARE
     destruction_date date;
 BEGIN
+    PERFORM @extschema@._jdl_share_identities();
     PERFORM @extschema@._jdl_enter(request_id, 'jdl_approver');
     IF (SELECT r.status FROM jdl.request r WHERE r.request_id = jdl_release.request_id) <> 'released' THEN
         PERFORM @extschema@._jdl_require_status(request_id, 'released', 'approved');
         PERFORM @extschema@._jdl_require_other_eyes(request_id);
+        PERFORM @extschema@._jdl_record_release(request_id);
         UPDATE jdl.request r SET status = 'released', released_by = @extschema@._jdl_actor(), released_at = clock_timestamp() WHERE r.request_id = jdl_release.request_id;
         destruction_date := @extschema@._jdl_reclock(request_id);
         INSERT INTO jdl.released_measure (request_id, provider, intervention, measure, treatment_n, comparison_n, treatment_value, comparison_value, difference, difference_low, difference_high, p_value, conclusive, withheld, released_on)
@@ -72,7 +74,7 @@ BEGIN
     RETURN format('released; the individual-level data is destroyed by %s', (SELECT r.destroy_on FROM jdl.request r WHERE r.request_id = jdl_release.request_id));
 END
 $$;
-COMMENT ON FUNCTION jdl_release(bigint) IS 'Releases an approved report: its protected figures go to jdl.published_results and the review period starts.';
+COMMENT ON FUNCTION jdl_release(bigint) IS 'Releases an approved report that jdl_release_check lets through: its protected figures go to jdl.published_results and the review period starts.';
 
 -- Ends a request that will not (or no longer) be processed and starts the clock of destruction.
 CREATE FUNCTION _jdl_end(request_id bigint, step text, status text, reason text) RETURNS text

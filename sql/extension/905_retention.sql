@@ -194,6 +194,7 @@ BEGIN
         'index_choices', (SELECT count(*) FROM jdl_restricted.index_choice c WHERE c.request_id = _jdl_destroy.request_id),
         'pseudonyms', (SELECT count(*) FROM jdl_restricted.pseudonym p WHERE p.request_id = _jdl_destroy.request_id));
     PERFORM @extschema@._jdl_drop_partitions(request_id);
+    DELETE FROM jdl_pseudonymised.certificate c WHERE c.request_id = _jdl_destroy.request_id;
     UPDATE jdl.request r SET status = 'destroyed', destroyed_at = clock_timestamp() WHERE r.request_id = _jdl_destroy.request_id;
     certificate := jsonb_build_object(
         'request_id', request_id, 'destroyed_at', clock_timestamp(), 'destroyed_by', @extschema@._jdl_actor(), 'rule', rule, 'rows', counts,
@@ -202,7 +203,8 @@ BEGIN
         'sessions', sessions,
         'kept_rows', @extschema@._jdl_kept_rows(_jdl_destroy.request_id),
         'kept', 'Analysis rows under pseudonyms to which no key is left, the protected report, the trail. The rows carry no name, number or date of a person; but a combination of covariates that no other row '
-             || 'of the request shares (kept_rows.unlike_any_other) could be recognised by somebody who reads both these rows and the register, and then tells them what the row tells.',
+             || 'of the request shares (kept_rows.unlike_any_other) could be recognised by somebody who reads both these rows and the register, and then tells them what the row tells. Keyed sketches '
+             || '(kept_rows.sketches): a pseudonymous fingerprint of each analysed set, 64 sums a key, by which later releases are compared; they are deleted with their key, which is outside the database.',
         'may_remain', 'Submissions, links and pseudonyms stood in unlogged tables: not in WAL, archives, base backups or replicas. A dump taken with unlogged data before this time holds them until it expires; '
                    || 'freed disk blocks hold them until they are overwritten or trimmed; a session of a superuser that was open holds what it had fetched until it ends.',
         'dumps_expire_on', @extschema@._jdl_today() + @extschema@._jdl_setting_int('backup_days'));
@@ -224,6 +226,7 @@ BEGIN
             GROUP BY m.disposal, m.offence_group, m.gender, m.ethnicity, m.nationality, m.region, m.age, m.previous_sanctions, m.previous_custody, m.previous_offences, m.months_since_last
         )
         SELECT jsonb_build_object('members', coalesce(sum(n), 0), 'unlike_any_other', count(*) FILTER (WHERE n = 1),
+            'sketches', (SELECT count(*) FROM jdl_restricted.sketch k WHERE k.request_id = _jdl_kept_rows.request_id),
             'outcomes', (SELECT count(*) FROM jdl_pseudonymised.outcome o WHERE o.request_id = _jdl_kept_rows.request_id)) FROM alike);
 END
 $$;

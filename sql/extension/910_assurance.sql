@@ -1,7 +1,7 @@
 -- The self-check that an accreditor reads: each promise, asked of the catalogs and the data as they are now.
 
 CREATE FUNCTION jdl_assurance() RETURNS TABLE (check_id text, title text, passed boolean, evidence text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
 BEGIN
     PERFORM @extschema@._jdl_require_role('run the self-check', 'jdl_auditor', 'jdl_approver', 'jdl_dba');
     RETURN QUERY
@@ -46,7 +46,7 @@ BEGIN
                 WHERE g.nspname = 'jdl_pseudonymised' AND a.attname ~ 'name|birth|pnc|cro$|prison|postcode|person|sentence_id|record_no'), (SELECT count(*) FROM guarded WHERE nspname = 'jdl_pseudonymised')
         UNION ALL SELECT 'schemas', 'Nobody but its owner may create anything in a schema of jdl',
                (SELECT array_agg(DISTINCT format('%s by %s', n.nspname, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)) FROM pg_namespace n, aclexplode(n.nspacl) a
-                WHERE (n.nspname ~ '^jdl' OR n.nspname = '@extschema@') AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+                WHERE (n.nspname ~ '^jdl' OR n.oid = '@extschema@'::regnamespace) AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
                   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)), (SELECT count(*) FROM pg_namespace WHERE nspname ~ '^jdl')
         UNION ALL SELECT 'database', 'Nobody but its owner may create schemas or temporary tables in the database',
                (SELECT array_agg(DISTINCT format('%s by %s', a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)) FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
@@ -71,6 +71,12 @@ BEGIN
                 WHERE EXISTS (SELECT FROM @extschema@._jdl_hands(r.request_id) h WHERE h.person IN (r.approved_by, r.released_by))), (SELECT count(*) FROM jdl.request)
         UNION ALL SELECT 'released', 'Nothing was published that was not approved and released',
                (SELECT array_agg(DISTINCT 'request ' || m.request_id) FROM jdl.released_measure m JOIN jdl.request r USING (request_id) WHERE r.approved_by IS NULL OR r.released_by IS NULL), (SELECT count(*) FROM jdl.released_measure)
+        UNION ALL SELECT 'release-record', 'Every release since 0.2.0 stands with the record of how it was protected',
+               (SELECT array_agg(DISTINCT 'request ' || m.request_id) FROM jdl.released_measure m JOIN jdl.request r USING (request_id)
+                WHERE NOT EXISTS (SELECT FROM jdl.release_record k WHERE k.request_id = m.request_id)
+                  AND coalesce(r.released_at, 'infinity') >= (SELECT min(v.installed_at) FROM jdl.schema_version v WHERE v.version <> '0.1.0')), (SELECT count(*) FROM jdl.release_record)
+        UNION ALL SELECT 'disclosure-key', 'There is a key of disclosure control, and it lies outside the database',
+               CASE WHEN @extschema@._jdl_key_problem() IS NOT NULL THEN ARRAY[@extschema@._jdl_key_problem()] END, (SELECT count(*) FROM jdl.disclosure_key)
         UNION ALL SELECT 'members', 'No table of jdl is a member of the extension: a dump carries them all',
                (SELECT array_agg(g.name) FROM guarded g JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = g.oid AND d.deptype = 'e'), (SELECT count(*) FROM guarded)
         UNION ALL SELECT 'code', 'The functions are those that were installed',
@@ -78,11 +84,11 @@ BEGIN
                     THEN ARRAY['their sources differ from those of the last jdl_install() or jdl_migrate()'] END, (SELECT count(*) FROM code)
         UNION ALL SELECT 'server-version', 'The server has the fixes that row-level security needs',
                CASE WHEN current_setting('server_version_num')::integer < @extschema@._jdl_setting_int('least_server_version') THEN ARRAY[current_setting('server_version')] END, current_setting('server_version_num')::bigint
-        UNION ALL SELECT 'server-log', 'The server''s log keeps no statement, parameter or detail of an error',
+        UNION ALL SELECT 'server-log', 'The server''s log keeps no statement, parameter or detail of an error, and no transaction outlives its session',
                (SELECT array_agg(wanted.name || ' = ' || coalesce(current_setting(wanted.name, true), 'unset'))
                 FROM (VALUES ('log_min_error_statement', '{fatal,panic}'::text[]), ('log_error_verbosity', '{terse}'), ('log_parameter_max_length', '{0}'), ('log_parameter_max_length_on_error', '{0}'),
-                             ('log_statement', '{none,ddl}'), ('log_min_duration_statement', '{-1}'), ('log_min_duration_sample', '{-1}'), ('debug_print_parse', '{off}'), ('debug_print_plan', '{off}')) wanted (name, safe)
-                WHERE current_setting(wanted.name, true) <> ALL (wanted.safe)), 9::bigint
+                             ('log_statement', '{none,ddl}'), ('log_min_duration_statement', '{-1}'), ('log_min_duration_sample', '{-1}'), ('debug_print_parse', '{off}'), ('debug_print_plan', '{off}'), ('max_prepared_transactions', '{0}')) wanted (name, safe)
+                WHERE current_setting(wanted.name, true) <> ALL (wanted.safe)), 10::bigint
         UNION ALL SELECT 'literals', 'No library that keeps the literals of statements is loaded',
                (SELECT array_agg(DISTINCT found_in) FROM (
                     SELECT format('%s in %s', library, setting) AS found_in
@@ -204,7 +210,11 @@ BEGIN
             'refused', (SELECT count(*) FROM jdl_audit.event e WHERE e.request_id = r.request_id AND e.action = 'refused')),
         'released', jsonb_build_object('approved_by', r.approved_by, 'approved_at', r.approved_at, 'released_by', r.released_by, 'released_at', r.released_at,
             'measures', coalesce((SELECT jsonb_agg(m.measure ORDER BY m.measure) FROM jdl.released_measure m WHERE m.request_id = r.request_id), '[]'),
-            'disclosure', (SELECT p.report -> 'disclosure' FROM jdl.report p WHERE p.request_id = r.request_id)),
+            'disclosure', (SELECT p.report -> 'disclosure' FROM jdl.report p WHERE p.request_id = r.request_id),
+            'record', (SELECT to_jsonb(k) - 'request_id' FROM jdl.release_record k WHERE k.request_id = r.request_id)),
+        'fingerprints', jsonb_build_object(
+            'kept', coalesce((SELECT jsonb_agg(jsonb_build_object('analysed_set', k.analysed_set, 'key_id', k.key_id, 'made_on', k.made_on) ORDER BY k.analysed_set, k.key_id) FROM jdl_restricted.sketch k WHERE k.request_id = r.request_id), '[]'),
+            'what', 'pseudonymous fingerprints of the analysed sets, 64 sums a key, kept after destruction to find later releases about the same people but for a few; personal data while their key lives, deleted with it (docs/disclosure.md)'),
         'retention', jsonb_build_object('discussed_on', r.discussed_on, 'decided_on', r.decided_on, 'destroy_on', r.destroy_on, 'clock', (SELECT c.rule FROM @extschema@._jdl_clock(r.request_id) c),
             'decisions', coalesce((SELECT jsonb_agg(to_jsonb(d) - 'request_id' ORDER BY d.decision_id) FROM jdl.retention_decision d WHERE d.request_id = r.request_id), '[]')),
         'destroyed', (SELECT d.certificate FROM jdl.destruction d WHERE d.request_id = r.request_id),

@@ -44,7 +44,9 @@ GRANT EXECUTE ON FUNCTION jdl_override_link(bigint, integer, text, text, bigint)
 GRANT EXECUTE ON FUNCTION jdl_train_linkage(bigint[], jsonb), jdl_register_identifiers() TO jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_report(bigint), jdl_report_text(bigint), jdl_report_html(bigint), jdl_check_claim(bigint, text) TO jdl_analyst, jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_approve(bigint), jdl_release(bigint), jdl_reject(bigint, text), jdl_withdraw(bigint, text), jdl_supersede(bigint, bigint, text) TO jdl_approver;
-GRANT EXECUTE ON FUNCTION jdl_halt(bigint, text) TO jdl_analyst, jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_halt(bigint, text), jdl_release_check(bigint) TO jdl_analyst, jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_decide_release(bigint, text, text) TO jdl_approver;
+GRANT EXECUTE ON FUNCTION jdl_expire_sketches(bigint, text) TO jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_grant_access(name, name, bigint, text, date, date), jdl_hold(bigint, date, text), jdl_lift_hold(bigint, text), jdl_extend_retention(bigint, date, text) TO jdl_approver;
 GRANT EXECUTE ON FUNCTION jdl_revoke_access(bigint, text) TO jdl_approver, jdl_dba;
 GRANT EXECUTE ON FUNCTION jdl_note_discussion(bigint, date) TO jdl_intake, jdl_approver;

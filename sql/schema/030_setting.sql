@@ -2,7 +2,8 @@ CREATE TABLE IF NOT EXISTS jdl.setting (
     setting text PRIMARY KEY CHECK (setting ~ '^[a-z][a-z_]*$'),
     value jsonb NOT NULL,
     meaning text NOT NULL,
-    CONSTRAINT setting_is_of_its_kind CHECK (jsonb_typeof(value) = CASE setting WHEN 'default_design' THEN 'object' WHEN 'instance' THEN 'string' WHEN 'backup_role' THEN 'string' ELSE 'number' END),
+    CONSTRAINT setting_is_of_its_kind CHECK (jsonb_typeof(value) = CASE setting WHEN 'default_design' THEN 'object' WHEN 'instance' THEN 'string' WHEN 'backup_role' THEN 'string' WHEN 'differencing' THEN 'string' ELSE 'number' END),
+    CONSTRAINT setting_differencing_is_known CHECK (setting <> 'differencing' OR value IN ('"sketch"', '"perturb"')),
     -- Below five a threshold protects nobody; text and null are no figures.
     CONSTRAINT setting_smallest_cell_protects CHECK (setting <> 'smallest_cell' OR CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric >= 5 ELSE false END),
     -- A clock that runs backwards would destroy before anybody has looked.
@@ -29,6 +30,7 @@ INSERT INTO jdl.setting (setting, value, meaning) VALUES
     ('linkage_model', '1', 'The version of jdl.linkage_model that links where a request names none.'),
     ('default_design', '{"method": "nearest", "distance": "glm", "link": "linear.logit", "ratio": 5, "caliper": 0.2}', 'The matching design of a request that names none (MatchIt''s argument names).'),
     ('smallest_cell', '10', 'Counts below this are not published, nor rates whose numerator or complement is below it.'),
+    ('differencing', '"sketch"', 'sketch: keyed sketches find releases about the same people but for a few. perturb: none are kept, and every number of a report is rounded by keys of the cohort.'),
     ('rate_decimals', '1', 'Decimals of a printed percentage.'),
     ('significance_level', '0.05', 'A result is conclusive at p up to this, if the gates hold.'),
     ('review_working_days', '20', 'Working days after release until the individual-level data is destroyed.'),

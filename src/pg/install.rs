@@ -28,7 +28,8 @@ extension_sql_file!("../../sql/extension/400_linkage.sql", name = "400_linkage",
 extension_sql_file!("../../sql/extension/500_matching.sql", name = "500_matching", requires = ["400_linkage"]);
 extension_sql_file!("../../sql/extension/600_inference.sql", name = "600_inference", requires = ["500_matching"]);
 extension_sql_file!("../../sql/extension/800_report.sql", name = "800_report", requires = ["600_inference"]);
-extension_sql_file!("../../sql/extension/900_governance.sql", name = "900_governance", requires = ["800_report"]);
+extension_sql_file!("../../sql/extension/850_release.sql", name = "850_release", requires = ["800_report"]);
+extension_sql_file!("../../sql/extension/900_governance.sql", name = "900_governance", requires = ["850_release"]);
 extension_sql_file!("../../sql/extension/905_retention.sql", name = "905_retention", requires = ["900_governance"]);
 extension_sql_file!("../../sql/extension/910_assurance.sql", name = "910_assurance", requires = ["905_retention"]);
 extension_sql_file!("../../sql/extension/990_grant.sql", name = "990_grant", finalize);
@@ -46,6 +47,7 @@ const SCHEMA: [&str; 10] = [
     include_str!("../../sql/schema/400_matching.sql"),
     concat!(
         include_str!("../../sql/schema/600_report.sql"),
+        include_str!("../../sql/schema/650_release.sql"),
         include_str!("../../sql/schema/700_governance.sql"),
         include_str!("../../sql/schema/900_guard.sql")
     ),

@@ -7,6 +7,7 @@
 
 mod error;
 mod frame;
+mod key;
 mod read;
 mod rows;
 

@@ -1,10 +1,12 @@
 //! The report: gathers what the stages stored, has it composed and protected, and renders the one stored result.
 
 use jdl_core::calendar::Day;
+use jdl_core::disclosure::{CohortKey, hex};
 use jdl_core::inference::{Alternatives, Analysis, Confidence};
 use jdl_core::matching;
 use jdl_core::report::claim::check_claim;
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
+use jdl_core::report::perturb::perturb;
 use jdl_core::report::result::{Measure, Plan, Request, Rules, Status};
 use jdl_core::report::{
     PlanChange, PublishedResult, StoredResult, plan_change, published_result, random_effects, to_forest_html, to_html,
@@ -16,6 +18,7 @@ use pgrx::prelude::*;
 use serde::Deserialize;
 
 use super::error::{missing, report, spi};
+use super::key;
 use super::read::{day, extension_schema, heartbeat};
 
 /// Covariates of the design as people read them; a longer name stands before one that it begins with.
@@ -78,6 +81,7 @@ struct Gathered {
     smallest_cell: i64,
     significance_level: f64,
     rate_decimals: u8,
+    differencing: String,
     link: LinkCounts,
     with_sentence: i64,
     index_events: i64,
@@ -165,6 +169,7 @@ SELECT jsonb_build_object(
     'smallest_cell', greatest((r.options ->> 'threshold')::integer, (SELECT value::integer FROM jdl.setting WHERE setting = 'smallest_cell')),
     'significance_level', (SELECT value FROM jdl.setting WHERE setting = 'significance_level'),
     'rate_decimals', (SELECT value FROM jdl.setting WHERE setting = 'rate_decimals'),
+    'differencing', (SELECT value FROM jdl.setting WHERE setting = 'differencing'),
     'link', l.summary,
     'with_sentence', (SELECT count(*) FROM jdl_restricted.index_choice c WHERE c.request_id = r.request_id AND c.sentence_id IS NOT NULL),
     'index_events', (SELECT count(*) FROM jdl_restricted.index_choice c WHERE c.request_id = r.request_id AND c.loss IS NULL),
@@ -190,7 +195,7 @@ JOIN jdl.request_step l ON l.request_id = r.request_id AND l.step = 'link'
 JOIN LATERAL (SELECT * FROM jdl.match_design d WHERE d.request_id = r.request_id ORDER BY d.design_no DESC LIMIT 1) d ON true
 WHERE r.request_id = $1";
 
-/// Composes the protected report of an analysed request: the stored result, and how it was protected.
+/// Composes the protected report of an analysed request: the stored result, how it was protected, and the proof.
 #[pg_extern(name = "_jdl_report")]
 fn make_report(request_id: i64, today: Date) -> Result<JsonB, ErrorReport> {
     let query = GATHER.replace("_jdl_age_band", &format!("{}._jdl_age_band", extension_schema()?));
@@ -218,21 +223,38 @@ fn make_report(request_id: i64, today: Date) -> Result<JsonB, ErrorReport> {
         significance_level: gathered.significance_level,
         rate_decimals: gathered.rate_decimals,
     };
-    let composed = compose(&findings, &heartbeat).map_err(report)?;
+    let mut composed = compose(&findings, &heartbeat).map_err(report)?;
+    if gathered.differencing == "perturb" {
+        composed.result = perturb(&composed.result, &cohort_keys(request_id)?).map_err(report)?;
+    }
     Ok(JsonB(serde_json::json!({
         "report": composed.result,
         "disclosure": {
-            "rules": composed.result.disclosure.policy,
-            "what_happened": composed.words,
+            "differencing": gathered.differencing,
             "engine": env!("CARGO_PKG_VERSION"),
-            "certificate_bytes": composed.certificate.len(),
-            "certificate": hex(&composed.certificate),
+            "rules": composed.policy,
+            "evidence": composed.evidence,
         },
+        "proof": hex(&composed.proof),
     })))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The keys of both groups, treatment group first.
+fn cohort_keys(request_id: i64) -> Result<[CohortKey; 2], ErrorReport> {
+    let key = key::present()?;
+    let people = |treated: bool| {
+        Spi::get_one_with_args::<Vec<i64>>(
+            "SELECT array_agg(s.person_id)
+             FROM jdl_pseudonymised.member m
+             JOIN jdl_restricted.pseudonym p ON p.request_id = m.request_id AND p.pseudonym = m.pseudonym
+             JOIN jdl_restricted.sentence s ON s.sentence_id = p.sentence_id
+             WHERE m.request_id = $1 AND m.matched AND m.treated = $2",
+            &[request_id.into(), treated.into()],
+        )
+        .map_err(spi)?
+        .ok_or_else(|| missing("the people of the request"))
+    };
+    Ok([CohortKey::new(&key, people(true)?), CohortKey::new(&key, people(false)?)])
 }
 
 fn request(request_id: i64, gathered: &Gathered, today: Day) -> Request {

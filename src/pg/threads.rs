@@ -1,11 +1,12 @@
-//! Worker threads of the core inside a backend.
+//! What happens when the library is loaded: the extension's settings, and worker threads of the core inside a backend.
 
 use pgrx::prelude::*;
 
-/// Makes rayon's threads when the library is loaded, with every signal blocked in them: Postgres' handlers belong to the
+/// Makes the settings known, and rayon's threads, with every signal blocked in them: Postgres' handlers belong to the
 /// backend's own thread, and a cancel request must reach it there.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    super::key::register();
     // SAFETY: a read of a plain flag. The postmaster must not have threads when it forks.
     if !unsafe { pg_sys::IsUnderPostmaster } {
         return;

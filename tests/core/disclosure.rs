@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 
 use jdl_core::disclosure::{
-    Hierarchies, Interval, Known, Policy, Protected, Record, Rounding, Status, Table, Target, View, Zeros, cell_keys,
-    intervals, protect,
+    Hierarchies, Interval, Key, Known, Policy, Protected, Record, Rounding, Status, Table, Target, View, Zeros,
+    cell_keys, intervals, protect,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
+
+#[path = "disclosure_traps.rs"]
+mod disclosure_traps;
 
 fn text(label: &str) -> Option<String> {
     Some(label.to_owned())
@@ -83,7 +86,7 @@ fn random_links(rng: &mut ChaCha8Rng) -> Table {
 }
 
 fn safe(table: &Table, policy: &Policy) -> Protected {
-    protect(table, policy, &cell_keys(b"secret", table), &|| {}, &|| false).unwrap()
+    protect(table, policy, &cell_keys(&Key::new(1, [1; 32]), table), &|| {}, &|| false).unwrap()
 }
 
 fn audit(table: &Table, policy: &Policy, values: &[Option<i64>]) -> Vec<Interval> {

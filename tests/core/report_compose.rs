@@ -3,14 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jdl_core::calendar::Day;
+use jdl_core::disclosure::{CohortKey, Key, Policy, View, Zeros, intervals};
 use jdl_core::inference::{
     Alternatives, Analysis, AnalysisPlan, Design, DesignRun, Levels, SubGroupBy, analyse, compare_measure,
+    compare_rates,
 };
 use jdl_core::matching::{BalanceRow, Comparison, Light};
 use jdl_core::outcomes::{CourtCategory, FirstReoffence, PersonOutcome};
 use jdl_core::report::compose::{Composed, CountedProfile, CountedStep, Findings, OutcomeCounts, compose};
-use jdl_core::report::result::{MeasureKey, Plan, Request, Status};
+use jdl_core::report::perturb::perturb;
+use jdl_core::report::result::{MeasureKey, Plan, Request, Status, Unit};
 use jdl_core::report::{to_html, to_json, to_text};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 
 fn outcome(reoffended: bool, left: bool) -> PersonOutcome {
     PersonOutcome {
@@ -69,17 +74,26 @@ fn composed_of(people: &[Person], sub_groups: &[&str]) -> Composed {
     let run = compare_measure(run, plan.primary_measure, &plan).unwrap();
     let runs = vec![DesignRun { key: "with_assessments".to_owned(), result: Some(run), absent: None }];
     let counts = OutcomeCounts::of(&design);
-    findings(&analysis, counts, &Alternatives { doubly_robust: None, runs }, sexes.into_iter().collect(), &[])
+    findings(&analysis, counts, &Alternatives { doubly_robust: None, runs }, sexes.into_iter().collect(), None, &[])
 }
 
+fn step(key: &'static str, remaining: i64) -> CountedStep {
+    CountedStep { key, label: key, reason: "a reason".to_owned(), remaining }
+}
+
+/// `list` is the funnel, and how many records were submitted, linked, suspect and unlinked.
 fn findings(
     analysis: &Analysis,
     counts: OutcomeCounts,
     alternatives: &Alternatives,
     sexes: Vec<(String, i64)>,
+    list: Option<(Vec<CountedStep>, [i64; 4])>,
     balance: &[BalanceRow],
 ) -> Composed {
-    let step = |key, remaining| CountedStep { key, label: key, reason: "a reason".to_owned(), remaining };
+    let people = analysis.treatment.people as i64;
+    let list = list.unwrap_or_else(|| {
+        (vec![step("submitted", 1000), step("on_register", 900), step("matched", people)], [1000, 900, 40, 60])
+    });
     let findings = Findings {
         request: Request {
             request_id: 1,
@@ -107,12 +121,8 @@ fn findings(
         analysis,
         alternatives,
         counts,
-        funnel: vec![
-            step("submitted", 1000),
-            step("on_register", 900),
-            step("matched", analysis.treatment.people as i64),
-        ],
-        linkage: [1000, 900, 40, 60],
+        funnel: list.0,
+        linkage: list.1,
         national_or_region: "national".to_owned(),
         balance,
         covariates: &[("gender".to_owned(), "Gender".to_owned())],
@@ -164,6 +174,161 @@ fn the_size_of_another_run_is_not_shown_where_it_gives_somebody_away() {
         4,
         "permutation, log-rank, hazard, the run"
     );
+}
+
+/// The keys of two groups, the first without so many of its people.
+fn cohort_keys(n: [usize; 2], without: usize) -> [CohortKey; 2] {
+    let key = Key::new(1, [3; 32]);
+    [CohortKey::new(&key, without as i64..n[0] as i64), CohortKey::new(&key, 1_000_000..1_000_000 + n[1] as i64)]
+}
+
+#[test]
+fn a_perturbed_report_holds_rounded_counts_and_what_follows_from_them_and_nothing_else() {
+    let exact = composed([203, 201], [83, 102], [0, 0]).result;
+    assert_eq!(exact.measures[0].treatment.events, Some(83));
+    let shown = perturb(&exact, &cohort_keys([203, 201], 0)).unwrap();
+    assert_eq!(perturb(&exact, &cohort_keys([203, 201], 0)).unwrap(), shown, "sticky");
+    let rate = &shown.measures[0];
+    for (figure, n, events) in [(&rate.treatment, 203, 83), (&rate.comparison, 201, 102)] {
+        let (shown_n, shown_events) = (figure.n.unwrap(), figure.events.unwrap());
+        assert!(
+            shown_n % 5 == 0 && shown_n.abs_diff(n) < 5 && shown_events % 5 == 0 && shown_events.abs_diff(events) < 5
+        );
+        let value = figure.value.unwrap();
+        assert!((value - shown_events as f64 / shown_n as f64).abs() <= 0.005 && (value * 100.0).fract().abs() < 1e-9);
+    }
+    let found = compare_rates(
+        rate.treatment.events.unwrap() as i64,
+        rate.treatment.n.unwrap() as i64,
+        rate.comparison.events.unwrap() as i64,
+        rate.comparison.n.unwrap() as i64,
+        0.95,
+    )
+    .unwrap();
+    assert!((rate.p_value.unwrap() - found.p_value.unwrap()).abs() < 0.005);
+    assert_eq!(shown.groups.treatment_n, rate.treatment.n);
+    assert!(shown.groups.treatment_effective_n.is_none() && shown.curves.points.is_empty());
+    assert!(
+        shown.measures.iter().filter(|m| m.unit != Unit::Share).all(|m| m.withheld.is_some() && m.p_value.is_none())
+    );
+    assert!(shown.sensitivity.withheld.is_some() && shown.sensitivity.runs.is_empty());
+    for step in &shown.funnel {
+        assert_eq!((step.remaining.unwrap() % 5, step.lost.unwrap() % 5), (0, 0), "{step:?}");
+    }
+    // No exact count is left anywhere in what is printed.
+    let printed = to_json(&shown).to_string();
+    for count in [203, 201, 83, 102, 183] {
+        assert!(
+            !printed.contains(&format!(":{count},")) && !printed.contains(&format!(":{count}}}")),
+            "{count}: {printed}"
+        );
+    }
+    assert!(
+        to_text(&shown).contains("rounded to a multiple of 5")
+            && to_html(&shown).contains("rounded to a multiple of 5")
+    );
+    // One person less draws anew: over many people both answers come.
+    let one_less = composed([202, 201], [82, 102], [0, 0]).result;
+    let less = perturb(&one_less, &cohort_keys([203, 201], 1)).unwrap();
+    assert!(less.measures[0].treatment.n.unwrap().abs_diff(202) < 5);
+}
+
+#[test]
+fn nobody_lost_on_the_way_can_be_worked_out_from_all_numbers_of_the_list_together() {
+    let outcomes: Vec<PersonOutcome> = (0..400).map(|i| outcome(i % 200 < 80, false)).collect();
+    let treated: Vec<bool> = (0..400).map(|i| i < 200).collect();
+    let (weight, set) = (vec![1.0; 400], vec![None; 400]);
+    let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcomes };
+    let plan = AnalysisPlan { permutation_draws: 50, ..AnalysisPlan::default() };
+    let analysis = analyse(design, &[], &plan, &|| {}).unwrap();
+    let counts = OutcomeCounts::of(&design);
+    // Submitted = unusable + valid, valid = no match + suspect + found, found = lost + with an index event, and so on to the matched.
+    let nodes = ["valid", "on_register", "index_event", "old_enough", "in_model", "matched"];
+    let mut parents: BTreeMap<String, String> = BTreeMap::new();
+    for pair in nodes.windows(2) {
+        parents.insert(pair[1].to_owned(), pair[0].to_owned());
+        parents.insert(format!("lost before {}", pair[1]), pair[0].to_owned());
+    }
+    parents.remove("lost before on_register");
+    for leaf in ["no match", "suspect"] {
+        parents.insert(leaf.to_owned(), "valid".to_owned());
+    }
+    let policy =
+        Policy { hierarchies: [("fate".to_owned(), parents)].into(), zeros: Zeros::MayHide, ..Policy::default() };
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let mut draw =
+        || [0, 0, rng.random_range(1..10), rng.random_range(1..25), rng.random_range(10..60)][rng.random_range(0..5)];
+    let (mut small, mut shown) = (0, 0);
+    for _ in 0..300 {
+        let (unusable, no_match, suspect) = (draw(), draw(), draw());
+        let mut left = 200;
+        let mut truth: Vec<(String, i64)> = vec![
+            ("unusable".to_owned(), unusable),
+            ("no match".to_owned(), no_match),
+            ("suspect".to_owned(), suspect),
+            ("matched".to_owned(), left),
+        ];
+        let mut funnel = vec![step("matched", left)];
+        for pair in nodes[1..].windows(2).rev() {
+            let lost = draw();
+            truth.push((format!("lost before {}", pair[1]), lost));
+            left += lost;
+            funnel.push(step(pair[0], left));
+        }
+        let valid = left + no_match + suspect;
+        let submitted = valid + unusable;
+        funnel.extend([step("valid", valid), step("submitted", submitted)]);
+        funnel.reverse();
+        let linkage = [submitted, left, suspect, unusable + no_match];
+        let alternatives = Alternatives { doubly_robust: None, runs: Vec::new() };
+        let sexes = vec![("female".to_owned(), 100), ("male".to_owned(), 100)];
+        let result = findings(&analysis, counts, &alternatives, sexes, Some((funnel, linkage)), &[]).result;
+        let printed =
+            |key: &str| result.funnel.iter().find(|s| s.key == key).and_then(|s| s.remaining).map(|n| n as i64);
+        let link = |n: Option<u64>| n.map(|n| n as i64);
+        let mut seen: Vec<(Vec<Option<String>>, Option<i64>)> =
+            vec![(vec![None], printed("submitted").or(link(result.linkage.submitted)))];
+        for node in nodes {
+            seen.push((
+                vec![Some(node.to_owned())],
+                printed(node).or(if node == "on_register" { link(result.linkage.linked) } else { None }),
+            ));
+        }
+        // What is printed as unlinked are the unusable and those without a match: who knows one and the sum knows the other.
+        let known_unusable = printed("submitted").zip(printed("valid")).map(|(all, valid)| all - valid);
+        let known_no_match = link(result.linkage.unlinked).zip(known_unusable).map(|(sum, part)| sum - part);
+        for (leaf, _) in &truth {
+            let value = match leaf.as_str() {
+                "suspect" => link(result.linkage.suspect),
+                "no match" => known_no_match,
+                "unusable" => known_unusable,
+                _ => None,
+            };
+            if leaf != "matched" {
+                seen.push((vec![Some(leaf.clone())], value));
+            }
+        }
+        for (leaf, count) in &truth {
+            let published =
+                seen.iter().find(|(labels, _)| labels[0].as_ref() == Some(leaf)).and_then(|(_, value)| *value);
+            assert!(published.is_none_or(|n| !(1..10).contains(&n)), "{leaf}: {linkage:?} {:?}", result.funnel);
+            shown += usize::from(published.is_some());
+            small += usize::from((1..10).contains(count));
+        }
+        let (layout, known) = policy.read_published(&["fate"], &seen).unwrap();
+        for interval in intervals(&View { layout: &layout, known: &known }, &|| {}).unwrap() {
+            let label = layout.labels(interval.cell)["fate"].clone().unwrap_or_default();
+            let count = truth.iter().find(|(leaf, _)| *leaf == label).map_or(0, |(_, count)| *count);
+            if (1..10).contains(&count) {
+                assert!(
+                    !interval.is_disclosed() && !interval.is_provably_below(10),
+                    "{label}: {interval:?} {linkage:?} {:?}",
+                    result.funnel
+                );
+            }
+        }
+    }
+    assert!(small > 300 && shown > 300, "{small} {shown}");
 }
 
 /// So many people of one group and sex, of whom so many re-offend.
@@ -275,7 +440,7 @@ fn the_balance_table_hides_what_the_profile_hides() {
     let balance: Vec<BalanceRow> = sizes.iter().map(|(level, n)| row(level, *n)).collect();
     let profile = sizes.iter().map(|(level, n)| ((*level).to_owned(), *n)).collect();
     let alternatives = Alternatives { doubly_robust: None, runs: Vec::new() };
-    let result = findings(&analysis, OutcomeCounts::of(&design), &alternatives, profile, &balance).result;
+    let result = findings(&analysis, OutcomeCounts::of(&design), &alternatives, profile, None, &balance).result;
     let profile: BTreeSet<&str> =
         result.profile[0].rows.iter().filter(|r| r.withheld.is_none()).map(|r| r.label.as_str()).collect();
     assert!(profile.contains("d") && !profile.contains("a"), "{profile:?}");

@@ -5,8 +5,9 @@
 //! pattern. Bounds come from linear programs (Fischetti and Salazar 2001, problems 3.1 to 3.4), tightened to whole numbers.
 
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
+use serde::{Deserialize, Serialize};
 
-use crate::disclosure::table::Layout;
+use crate::disclosure::layout::Layout;
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;
 
@@ -14,7 +15,7 @@ use crate::number::Heartbeat;
 const NODES: u64 = 2_000;
 
 /// What the intruder knows of one cell before he adds up anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Known {
     /// The count is published.
     Exactly(i64),

@@ -5,14 +5,20 @@
 //! and no floating point, and read the sums from the layout, not from the search.
 //!
 //! The first table is the true one: a certificate is as secret as the table itself, and is destroyed with it. A bare
-//! hash of it would confirm a guess, so what is kept is a keyed hash of [`Certificate::canonical_bytes`].
+//! hash of it would confirm a guess, so what outlives it is a keyed hash of [`Proof::to_bytes`].
 
-use crate::disclosure::audit::{Known, View};
+use serde::{Deserialize, Serialize};
+
+use crate::disclosure::Protected;
+use crate::disclosure::audit::Known;
+use crate::disclosure::layout::Row;
+use crate::disclosure::policy::Policy;
 use crate::disclosure::primary::Need;
+use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
 
 /// Tables that nobody outside can tell apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// The first table: a count for each cell.
     base: Vec<i64>,
@@ -23,7 +29,7 @@ pub struct Certificate {
 }
 
 /// One sensitive cell and the table that stands against the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The number of the cell.
     pub cell: usize,
@@ -37,15 +43,18 @@ impl Certificate {
         Self { base, others, claims }
     }
 
-    /// Checks everything: each table agrees with what is published and with every sum, no hidden cell is below its
+    /// Checks everything against the sums and what is known of each cell: each table agrees with what is published and with every sum, no hidden cell is below its
     /// floor, and each need is met by a pair of tables.
     ///
     /// # Errors
     /// [`Error::Bug`] with the first rule that does not hold. Nothing may be released then.
-    pub fn verify(&self, view: &View, needs: &[Need]) -> Result<()> {
+    pub fn verify(&self, rows: &[Row], known: &[Known], needs: &[Need]) -> Result<()> {
         let broken = |rule: &str| Err(Error::Bug(format!("the certificate does not hold: {rule}")));
-        let cells = view.layout.len();
-        if self.base.len() != cells || view.known.len() != cells {
+        let cells = known.len();
+        if self.base.len() != cells
+            || needs.iter().any(|need| need.cell >= cells)
+            || rows.iter().any(|row| row.total >= cells || row.parts.iter().any(|part| *part >= cells))
+        {
             return broken("it is about another table");
         }
         let mut tables = Vec::with_capacity(self.others.len() + 1);
@@ -61,17 +70,17 @@ impl Certificate {
             tables.push(table);
         }
         for table in &tables {
-            if table.iter().zip(view.known).any(|(count, known)| !known.allows(*count)) {
+            if table.iter().zip(known).any(|(count, known)| !known.allows(*count)) {
                 return broken("a table contradicts what is published");
             }
-            for row in view.layout.rows() {
+            for row in rows {
                 if row.parts.iter().map(|part| table[*part]).sum::<i64>() != table[row.total] {
                     return broken("a sum is not the sum of its parts");
                 }
             }
         }
         for need in needs {
-            if !matches!(view.known[need.cell], Known::Hidden { .. }) {
+            if !matches!(known[need.cell], Known::Hidden { .. }) {
                 return broken("a sensitive cell is published");
             }
             let met = self.claims.iter().filter(|claim| claim.cell == need.cell).any(|claim| {
@@ -93,38 +102,88 @@ impl Certificate {
     pub fn size(&self) -> (usize, usize) {
         (self.others.len() + 1, self.claims.len())
     }
+}
 
-    /// The same bytes for the same certificate on every machine, for hashing with a key.
+/// A release that can be checked without the search that found it: the sums, what is known of each cell, what must stay
+/// unknown, and the certificate. As secret as the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    rows: Vec<Row>,
+    known: Vec<Known>,
+    needs: Vec<Need>,
+    certificate: Certificate,
+}
+
+/// The first bytes of a stored proof: what it is and of which layout.
+const MARK: &[u8] = b"jdl proof 1\n";
+
+impl Proof {
+    /// The proof of a protected table.
     ///
-    /// `jdl certificate 1`, a line feed, then 64-bit little-endian numbers: how many counts, the counts; how many other
-    /// tables, for each how many cells differ, then number and count of each; how many claims, then cell and table of each.
-    pub fn canonical_bytes(&self) -> Vec<u8> {
-        let mut bytes = b"jdl certificate 1\n".to_vec();
-        let mut put = |number: i64| bytes.extend_from_slice(&number.to_le_bytes());
-        put(self.base.len() as i64);
-        self.base.iter().for_each(|count| put(*count));
-        put(self.others.len() as i64);
-        for other in &self.others {
-            put(other.len() as i64);
-            for (cell, count) in other {
-                put(*cell as i64);
-                put(*count);
-            }
+    /// # Errors
+    /// As [`Policy::known`].
+    pub fn new(table: &Table, policy: &Policy, protected: &Protected) -> Result<Self> {
+        Ok(Self {
+            rows: table.layout().rows().to_vec(),
+            known: policy.known(table, &protected.values)?,
+            needs: protected.needs.clone(),
+            certificate: protected.certificate.clone(),
+        })
+    }
+
+    /// Checks the certificate, and that it is about `published`: the number of each cell, `None` where it is hidden.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] with the first rule that does not hold. Nothing may be released then.
+    pub fn check(&self, published: &[Option<i64>]) -> Result<()> {
+        let seen = |known: &Known| match known {
+            Known::Exactly(count) => Some(*count),
+            Known::Between(..) | Known::Hidden { .. } => None,
+        };
+        let same = self.known.len() == published.len()
+            && self.known.iter().zip(published).all(|(known, published)| match known {
+                Known::Between(low, high) => published.is_some_and(|number| (*low..=*high).contains(&number)),
+                known => seen(known) == *published,
+            });
+        if !same {
+            return Err(Error::Bug(
+                "the certificate does not hold: it is about other numbers than are published".into(),
+            ));
         }
-        put(self.claims.len() as i64);
-        for claim in &self.claims {
-            put(claim.cell as i64);
-            put(claim.other as i64);
-        }
-        bytes
+        self.certificate.verify(&self.rows, &self.known, &self.needs)
+    }
+
+    /// How many tables it holds, and for how many cells they stand.
+    pub fn size(&self) -> (usize, usize) {
+        (self.certificate.others.len() + 1, self.needs.len())
+    }
+
+    /// The same bytes for the same proof on every machine (postcard).
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if it cannot be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let body =
+            postcard::to_allocvec(self).map_err(|error| Error::Bug(format!("a proof cannot be stored: {error}")))?;
+        Ok([MARK, &body].concat())
+    }
+
+    /// The proof that was stored.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if the bytes are not those of a proof.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let read = bytes.strip_prefix(MARK).and_then(|body| postcard::from_bytes(body).ok());
+        read.ok_or_else(|| Error::Bug("the stored certificate cannot be read".into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disclosure::layout::Hierarchies;
     use crate::disclosure::primary::Reason;
-    use crate::disclosure::table::{Hierarchies, Record, Table};
+    use crate::disclosure::table::{Record, Table};
 
     /// 3 and 40 with total 43: hiding 3 and the total leaves 3 open upwards.
     fn table() -> Table {
@@ -138,8 +197,11 @@ mod tests {
             .iter()
             .map(|value| value.map_or(Known::Hidden { at_least: 1, at_most: None }, Known::Exactly))
             .collect();
-        let view = View { layout: table.layout(), known: &known };
-        certificate.verify(&view, &[Need { cell: 0, reason: Reason::SmallCount, at_least: Some(10) }])
+        certificate.verify(
+            table.layout().rows(),
+            &known,
+            &[Need { cell: 0, reason: Reason::SmallCount, at_least: Some(10) }],
+        )
     }
 
     #[test]
@@ -167,11 +229,30 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_the_same_everywhere() {
-        let certificate = Certificate::new(vec![3], vec![vec![(0, 10)]], vec![Claim { cell: 0, other: 0 }]);
-        let bytes = certificate.canonical_bytes();
-        assert_eq!(bytes.len(), 18 + 8 * 9);
-        assert_eq!(&bytes[..26], b"jdl certificate 1\n\x01\0\0\0\0\0\0\0");
-        assert_eq!(bytes[26], 3);
+    fn a_stored_proof_is_checked_against_what_is_published() {
+        let table = table();
+        let policy = Policy::default();
+        let safe = crate::disclosure::protect(&table, &policy, &[], &|| {}, &|| false).unwrap();
+        let proof = Proof::new(&table, &policy, &safe).unwrap();
+        let bytes = proof.to_bytes().unwrap();
+        let stored = Proof::from_bytes(&bytes).unwrap();
+        assert_eq!(stored, proof);
+        stored.check(&safe.values).unwrap();
+        assert_eq!(stored.size().1, 1);
+        let mut other = safe.values.clone();
+        for cell in 0..other.len() {
+            other[cell] = match safe.values[cell] {
+                Some(count) => Some(count + 1),
+                None => Some(3),
+            };
+            assert!(stored.check(&other).unwrap_err().to_string().contains("other numbers"));
+            other[cell] = safe.values[cell];
+        }
+        assert!(stored.check(&[]).is_err());
+        assert!(Proof::from_bytes(&bytes[1..]).is_err() && Proof::from_bytes(b"").is_err());
+        let mut broken = bytes;
+        let last = broken.len() - 1;
+        broken.truncate(last);
+        assert!(Proof::from_bytes(&broken).is_err());
     }
 }

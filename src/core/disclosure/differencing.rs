@@ -14,14 +14,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::rounding::digest;
+use crate::disclosure::keyed::Key;
 use crate::error::{Error, Result};
 
 /// How many numbers a sketch has.
 const WIDTH: usize = 64;
 
 /// The smallest cohort that gets a sketch: that of a smaller one would say too much about each of its people.
-const SMALLEST: usize = 30;
+pub const SMALLEST: usize = 30;
 
 /// 64 numbers that stand for a cohort.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,25 +80,20 @@ impl Sketch {
     /// The sketch of a cohort. A person given twice counts once.
     ///
     /// # Errors
-    /// [`Error::TooFew`] below 30 people; [`Error::InvalidInput`] for a key of less than 32 bytes.
-    pub fn new(key_id: i64, key: &[u8], people: impl IntoIterator<Item = i64>) -> Result<Self> {
-        if key.len() < 32 {
-            return Err(Error::invalid("key", "must be at least 32 bytes long"));
-        }
+    /// [`Error::TooFew`] below 30 people.
+    pub fn new(key: &Key, people: impl IntoIterator<Item = i64>) -> Result<Self> {
         let people: BTreeSet<i64> = people.into_iter().collect();
         if people.len() < SMALLEST || i32::try_from(people.len()).is_err() {
             return Err(Error::too_few("people for a sketch", people.len(), SMALLEST));
         }
         let mut sums = vec![0; WIDTH];
         for person in people {
-            // Other uses of the same key hash other texts.
-            let text = [b"jdl sketch 1".as_slice(), &person.to_le_bytes()].concat();
-            let signs = digest(key, &text);
+            let signs = key.hash("jdl sketch 1", &person.to_le_bytes());
             for (j, sum) in sums.iter_mut().enumerate() {
                 *sum += if signs[j / 8] >> (j % 8) & 1 == 1 { 1 } else { -1 };
             }
         }
-        Ok(Self { key_id, sums })
+        Ok(Self { key_id: key.id, sums })
     }
 }
 
@@ -155,10 +150,12 @@ pub fn compare(new: &Sketch, earlier: &[Sketch]) -> Result<Comparison> {
 mod tests {
     use super::*;
 
-    const KEY: [u8; 32] = [7; 32];
+    fn key(id: i64) -> Key {
+        Key::new(id, [id as u8; 32])
+    }
 
     fn sketch(people: impl IntoIterator<Item = i64>) -> Sketch {
-        Sketch::new(1, &KEY, people).unwrap()
+        Sketch::new(&key(1), people).unwrap()
     }
 
     #[test]
@@ -178,16 +175,15 @@ mod tests {
     #[test]
     fn order_and_repetition_do_not_matter_but_the_key_does() {
         assert_eq!(sketch((0..50).rev().chain(0..50)), sketch(0..50));
-        let other = Sketch::new(2, &[8; 32], 0..50).unwrap();
+        let other = Sketch::new(&key(2), 0..50).unwrap();
         assert_ne!(other.sums, sketch(0..50).sums);
         let comparison = compare(&sketch(0..50), &[other]).unwrap();
         assert_eq!(comparison, Comparison { findings: vec![], not_comparable: 1 });
     }
 
     #[test]
-    fn small_cohorts_and_short_keys_are_refused() {
-        assert!(matches!(Sketch::new(1, &KEY, 0..29), Err(Error::TooFew { have: 29, need: 30, .. })));
-        assert!(Sketch::new(1, b"short", 0..50).is_err());
+    fn small_cohorts_are_refused() {
+        assert!(matches!(Sketch::new(&key(1), 0..29), Err(Error::TooFew { have: 29, need: 30, .. })));
         let bad = Sketch { key_id: 1, sums: vec![0; 3] };
         assert!(compare(&sketch(0..50), &[bad]).is_err());
     }

@@ -10,8 +10,12 @@
 mod audit;
 mod certificate;
 mod differencing;
+mod evidence;
 mod exact;
+mod funnel;
 mod gates;
+mod keyed;
+mod layout;
 mod moves;
 mod policy;
 mod primary;
@@ -22,17 +26,17 @@ mod table;
 use serde::Serialize;
 
 pub use audit::{Interval, Known, View, intervals};
-pub use certificate::{Certificate, Claim};
+pub use certificate::{Certificate, Claim, Proof};
 pub use differencing::{Bucket, Comparison, Finding, Relation, Sketch, compare};
-pub use gates::{
-    Breakdown, Gates, Group, OTHER, SafeBreakdown, SafeCounts, SafeGroup, SafeStep, protect_funnel, protect_groups,
-};
+pub use evidence::{Evidence, HiddenCell, PublishedCell};
+pub use funnel::{SafeStep, protect_funnel};
+pub use gates::{Breakdown, Gates, Group, OTHER, SafeBreakdown, SafeCounts, SafeGroup, protect_groups};
+pub use keyed::{Key, hex};
+pub use layout::{Hierarchies, Labels, Layout, MAX_CELLS, Row};
 pub use policy::{Absent, CellCost, Costs, Dominance, Method, Policy, Rounding, Target, Zeros};
 pub use primary::{Need, Reason, sensitive_cells};
-pub use rounding::{BASE, cell_keys, person_key, rate_of_rounded, round_by_key, round_table, round_to_base};
-pub use table::{
-    Contribution, Hierarchies, KEPT_CONTRIBUTIONS, Labels, Layout, MAX_CELLS, MAX_COUNT, Record, Row, Shares, Table,
-};
+pub use rounding::{BASE, CohortKey, cell_keys, rate_of_rounded, round_by_key, round_table, round_to_base};
+pub use table::{Contribution, KEPT_CONTRIBUTIONS, MAX_COUNT, Record, Shares, Table};
 
 use crate::error::Result;
 use crate::number::Heartbeat;
@@ -95,7 +99,7 @@ pub struct Protected {
 
 /// Hides and rounds what the policy asks, and proves that it suffices.
 ///
-/// `keys` are the sticky keys of the cells ([`cell_keys`], or sums of [`person_key`]); only random rounding needs them.
+/// `keys` are the sticky keys of the cells ([`cell_keys`]); only random rounding needs them.
 /// `heartbeat` is called between the steps of the search; `out_of_time` ends the search for the fewest hidden cells early,
 /// never the protection itself.
 ///
@@ -143,7 +147,7 @@ pub fn protect(
         needs.iter().zip(&pattern.proof).map(|(need, other)| Claim { cell: need.cell, other: *other }).collect();
     let certificate = Certificate::new(counts.to_vec(), others, claims);
     let known = policy.known(table, &values)?;
-    certificate.verify(&View { layout: table.layout(), known: &known }, &needs)?;
+    certificate.verify(table.layout().rows(), &known, &needs)?;
 
     let mut status: Vec<Status> = values
         .iter()

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::disclosure::audit::Known;
-use crate::disclosure::table::{Hierarchies, KEPT_CONTRIBUTIONS, Labels, Layout, MAX_COUNT, Table};
+use crate::disclosure::layout::{Hierarchies, Labels, Layout};
+use crate::disclosure::table::{KEPT_CONTRIBUTIONS, MAX_COUNT, Table};
 use crate::error::{Error, Result};
 
 /// What the intruder must not find out about a cell.

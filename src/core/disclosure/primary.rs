@@ -4,14 +4,14 @@
 //! covers 0 % and 100 % groups and complements; for sums few people, dominance and the p % rule.
 //! (Hundepool et al. 2012, "Statistical Disclosure Control", sections 4.2 and 5.2.)
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::disclosure::policy::{Policy, Target, Zeros};
 use crate::disclosure::table::{Shares, Table};
 use crate::error::Result;
 
 /// Why a cell is sensitive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// A count below the threshold.
@@ -27,7 +27,7 @@ pub enum Reason {
 }
 
 /// A cell that must be hidden, and what the intruder must think possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
     /// The number of the cell.
     pub cell: usize,
@@ -98,7 +98,8 @@ fn sum_need(cell: usize, sum: i64, shares: &Shares, policy: &Policy) -> Option<N
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disclosure::table::{Contribution, Hierarchies, Record};
+    use crate::disclosure::layout::Hierarchies;
+    use crate::disclosure::table::{Contribution, Record};
 
     fn table(dimensions: &[&str], rows: &[(&[&str], i64)]) -> Table {
         let records: Vec<Record> = rows

@@ -6,10 +6,11 @@
 //! there is nothing to average. Controlled rounding takes one of the two neighbouring multiples so that every sum holds
 //! (Cox 1987, "A constructive procedure for unbiased controlled rounding", JASA 82).
 
-use hmac::{Hmac, KeyInit, Mac};
-use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
-use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
+use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
+
+use crate::disclosure::keyed::Key;
 use crate::disclosure::policy::Rounding;
 use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
@@ -36,16 +37,34 @@ pub fn round_by_key(count: i64, key: u64) -> i64 {
     (count.div_euclid(BASE) + i64::from(up)) * BASE
 }
 
-/// The key of a person under `secret`. The sum (wrapping) over the people of a cell is the cell's key: it depends on
-/// who they are, so the same people always get the same rounding, whatever the cell is called.
+/// The key of a set of people: the sum (wrapping) of their record keys. The keys of its cells follow from the whole set, not from the
+/// people of the cell: a cell whose people stay the same while the set loses one is drawn anew all the same. Were it not, a
+/// number that has not changed would say that whoever is missing was not in it.
 /// (Thompson, Broadfoot and Elazar 2013, "Methodology for the automatic confidentialisation of statistical outputs".)
-pub fn person_key(secret: &[u8], person: i64) -> u64 {
-    keyed(secret, &person.to_le_bytes())
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CohortKey {
+    key: Key,
+    sum: u64,
+}
+
+impl CohortKey {
+    /// The key of the people, each counted once.
+    pub fn new(key: &Key, people: impl IntoIterator<Item = i64>) -> Self {
+        let people: BTreeSet<i64> = people.into_iter().collect();
+        let sum = people.iter().map(|person| key.number("jdl person 1", &person.to_le_bytes()));
+        Self { key: key.clone(), sum: sum.fold(0, u64::wrapping_add) }
+    }
+
+    /// The key of a cell.
+    pub fn cell(&self, name: &str) -> u64 {
+        self.key.number("jdl cohort cell 1", &[&self.sum.to_le_bytes(), name.as_bytes()].concat())
+    }
 }
 
 /// Keys of the cells of a table whose people are not known: from the labels and the count. The same cell of the same
-/// table always gets the same rounding; a cell under another name does not, so prefer [`person_key`].
-pub fn cell_keys(secret: &[u8], table: &Table) -> Vec<u64> {
+/// table always gets the same rounding; a cell under another name does not, so where the people are known
+/// take [`CohortKey`].
+pub fn cell_keys(key: &Key, table: &Table) -> Vec<u64> {
     table
         .counts()
         .iter()
@@ -59,24 +78,9 @@ pub fn cell_keys(secret: &[u8], table: &Table) -> Vec<u64> {
                     text.extend_from_slice(part.unwrap_or("").as_bytes());
                 }
             }
-            keyed(secret, &text)
+            key.number("jdl cell 1", &text)
         })
         .collect()
-}
-
-fn keyed(secret: &[u8], text: &[u8]) -> u64 {
-    digest(secret, text).iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
-}
-
-/// HMAC-SHA256 (RFC 2104): a key shorter than a block is filled up with zeros, a longer one is hashed first.
-pub(super) fn digest(secret: &[u8], text: &[u8]) -> [u8; 32] {
-    let mut block = [0; 64];
-    if let Some(start) = block.get_mut(..secret.len()) {
-        start.copy_from_slice(secret);
-    } else {
-        block[..32].copy_from_slice(&Sha256::digest(secret));
-    }
-    Hmac::<Sha256>::new(&block.into()).chain_update(text).finalize().into_bytes().into()
 }
 
 /// The rounded count of every cell.
@@ -167,7 +171,8 @@ pub fn rate_of_rounded(numerator: i64, people: i64) -> Option<(i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disclosure::table::{Hierarchies, Record};
+    use crate::disclosure::layout::Hierarchies;
+    use crate::disclosure::table::Record;
 
     fn table(size: usize, count: impl Fn(usize, usize) -> i64) -> Table {
         let mut records = Vec::new();
@@ -187,23 +192,13 @@ mod tests {
             assert!(rounded.iter().all(|r| (r - count).abs() < BASE && r % BASE == 0));
         }
         let table = table(4, |a, b| (7 * a + 3 * b) as i64);
-        assert_eq!(cell_keys(b"secret", &table), cell_keys(b"secret", &table));
-        assert_ne!(cell_keys(b"secret", &table), cell_keys(b"other", &table));
-        let keys = cell_keys(b"secret", &table);
-        let distinct: std::collections::BTreeSet<&u64> = keys.iter().collect();
+        let key = Key::new(1, [1; 32]);
+        assert_eq!(cell_keys(&key, &table), cell_keys(&key, &table));
+        assert_ne!(cell_keys(&key, &table), cell_keys(&Key::new(1, [2; 32]), &table));
+        let keys = cell_keys(&key, &table);
+        let distinct: BTreeSet<&u64> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
         assert!(round_table(&table, Rounding::Random5, &[]).is_err());
-    }
-
-    #[test]
-    fn the_keyed_hash_is_hmac_sha256() {
-        // RFC 4231, test case 2.
-        let digest = digest(b"Jefe", b"what do ya want for nothing?");
-        assert_eq!(digest[..8], [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e]);
-        // Test case 6: a key longer than a block.
-        let long = super::digest(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
-        assert_eq!(long[..8], [0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f]);
-        assert_eq!(keyed(b"Jefe", b"what do ya want for nothing?"), 0x5bdc_c146_bf60_754e);
     }
 
     #[test]

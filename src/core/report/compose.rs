@@ -11,7 +11,7 @@ mod sub_groups;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::{Breakdown, Gates, Group, Policy, SafeGroup, protect_funnel, protect_groups};
+use crate::disclosure::{Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_funnel, protect_groups};
 use crate::error::{Error, Result};
 use crate::inference::{self, Alternatives, Analysis};
 use crate::matching;
@@ -31,7 +31,7 @@ use super::result::{
 pub use self::measures::measure_key;
 
 /// Printed wherever a number is not shown.
-const WITHHELD: &str = "withheld to protect individuals";
+pub(super) const WITHHELD: &str = "withheld to protect individuals";
 /// Printed where a test has no p.
 const NO_TEST: &str = "the test cannot be made";
 /// The family over which p-values are adjusted.
@@ -126,10 +126,12 @@ pub struct Findings<'a> {
 pub struct Composed {
     /// The stored result.
     pub result: StoredResult,
-    /// What happened, for the analyst.
-    pub words: String,
-    /// Canonical bytes of the certificate that proves the protection.
-    pub certificate: Vec<u8>,
+    /// The policy by which the counts were protected.
+    pub policy: Policy,
+    /// What happened, for the analyst and the approver.
+    pub evidence: Evidence,
+    /// The proof that the protection suffices ([`Proof::to_bytes`]); as secret as the counts.
+    pub proof: Vec<u8>,
 }
 
 /// Protects the findings and puts them into the one stored result.
@@ -241,7 +243,9 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     // What is stored is what is printed: digits beyond it would tell more than the report does.
     let result = at_printed_precision(&result);
     check(&result)?;
-    Ok(Composed { result, words: safe.protected.words(), certificate: safe.protected.certificate.canonical_bytes() })
+    let evidence = Evidence::new(&safe, &groups, &gates, &policy, heartbeat)?;
+    let proof = Proof::new(&safe.table, &safe.policy, &safe.protected)?.to_bytes()?;
+    Ok(Composed { result, policy: safe.policy, evidence, proof })
 }
 
 /// A test of one measure, in a sub-group or of everybody.
@@ -361,7 +365,10 @@ fn linkage(findings: &Findings<'_>, funnel: &[FunnelStep]) -> Linkage {
     let in_funnel = |key: &str| funnel.iter().any(|step| step.key == key && step.remaining.is_some());
     let small = |n: i64| (1..findings.smallest_cell).contains(&n);
     let linked_shown = in_funnel("submitted") && in_funnel("on_register") && !small(submitted - linked);
-    let parts_shown = linked_shown && !small(suspect) && !small(unlinked);
+    // Where the funnel tells how many records were unusable, the rest of the unlinked can be worked out.
+    let left_after = |key: &str| findings.funnel.iter().find(|step| step.key == key).map(|step| step.remaining);
+    let unusable = left_after("valid").filter(|_| in_funnel("valid")).map_or(0, |valid| submitted - valid);
+    let parts_shown = linked_shown && !small(suspect) && !small(unlinked) && !small(unlinked - unusable);
     let count = |n: i64, shown: bool| shown.then_some(unsigned(n));
     Linkage {
         submitted: count(submitted, in_funnel("submitted")),

@@ -19,6 +19,7 @@ pub mod figure;
 pub mod forest;
 pub mod html;
 pub mod json;
+pub mod perturb;
 mod phrases;
 pub mod precision;
 pub mod reading;

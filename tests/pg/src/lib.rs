@@ -8,6 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres::{Client, Config, NoTls};
 
+mod cases;
+
+pub use cases::run_cases;
+
 /// The people of the lab and the roles they are members of. Logins belong to the cluster, so every test shares them.
 pub const PEOPLE: [(&str, &str); 8] = [
     ("ida", "jdl_intake"),

@@ -1,32 +1,6 @@
 //! Somebody who tries: every case of `tests/data/attacks/cases.txt` as the person it names, over a connection of its own.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-use jdl_surface::{Lab, PEOPLE, connect, one, refusal};
-
-/// What psql says to a script: standard output, and everything together.
-fn psql(lab: &Lab, person: &str, script: &str) -> (String, String) {
-    let mut psql = Command::new("psql")
-        .args(["-X", "-q", "-At", "-U", person, "-d", &lab.database, "-v", "VERBOSITY=verbose", "-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("psql is on the path of scripts/with-cluster");
-    psql.stdin.take().expect("its input").write_all(script.as_bytes()).unwrap();
-    let said = psql.wait_with_output().unwrap();
-    let out = String::from_utf8_lossy(&said.stdout).into_owned();
-    let all = format!("{out}{}", String::from_utf8_lossy(&said.stderr));
-    (out, all)
-}
-
-/// The statements that docs/security.md asks for, on this database.
-fn harden(lab: &Lab) {
-    let page = include_str!("../../../docs/security.md");
-    let block = page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of SQL");
-    lab.admin().batch_execute(&block.replace("DATABASE lab ", &format!("DATABASE {} ", lab.database))).unwrap();
-}
+use jdl_surface::{Lab, PEOPLE, connect, one, refusal, run_cases};
 
 /// Two requests with analysis rows: 1 is ann's, 2 is amy's and full of the word CANARY.
 fn two_requests(name: &str) -> Lab {
@@ -45,29 +19,10 @@ fn two_requests(name: &str) -> Lab {
     lab
 }
 
-/// What is wrong with the outcome of a case, if anything is.
-fn complaint(must: &str, what: &str, out: &str, all: &str) -> Option<String> {
-    if all.contains("CANARY") && !what.starts_with("control") && !what.starts_with("residual") {
-        return Some("the canary sings".to_owned());
-    }
-    let (kind, argument) = must.split_once(':').unwrap_or((must, ""));
-    let error = all.contains("ERROR: ") || all.contains("FATAL: ");
-    let held = match kind {
-        "error" => argument
-            .split(',')
-            .any(|s| all.contains(&format!("ERROR:  {s}:")) || all.contains(&format!("WARNING:  {s}:"))),
-        "zero" => !error && out.lines().all(|line| ["", "0", "f"].contains(&line)),
-        "out" => !error && out.contains(argument),
-        "only" => !error && !out.is_empty() && out.lines().all(|line| line.starts_with(argument)),
-        _ => return Some(format!("unknown demand {must}")),
-    };
-    (!held).then(|| "must not be".to_owned())
-}
-
 #[test]
 fn every_attack_is_refused_or_sees_nothing() {
     let lab = two_requests("attacks");
-    harden(&lab);
+    lab.harden(include_str!("../../../docs/security.md"), 1);
     // Each of them can do what they may.
     for (person, theirs) in [
         ("ann", "SELECT count(*) FROM jdl_pseudonymised.member WHERE request_id = 1"),
@@ -83,38 +38,7 @@ fn every_attack_is_refused_or_sees_nothing() {
     ] {
         assert!(one::<i64>(&mut lab.connect(person), theirs) > 0, "{person}: {theirs}");
     }
-    let cases = include_str!("../../data/attacks/cases.txt");
-    let (mut tried, mut fallen) = (0, Vec::new());
-    let pgaudit: bool = one(&mut lab.admin(), "SELECT current_setting('shared_preload_libraries') ~ 'pgaudit'");
-    for case in cases.split("\n## ").skip(1) {
-        let (head, body) = case.split_once('\n').unwrap();
-        let parts: Vec<&str> = head.split(" | ").collect();
-        // A demand may itself hold a bar: `out:t|0`.
-        let (id, person, must, what) =
-            (parts[0], parts[1], parts[2..parts.len() - 1].join(" | "), parts[parts.len() - 1]);
-        let must = must.trim_end();
-        if what.starts_with("pgaudit") && !pgaudit {
-            println!("attacks: {id} is left out: this server has no pgaudit");
-            continue;
-        }
-        let lines = |mark: &str| -> String {
-            body.lines().filter_map(|line| line.strip_prefix(mark)).collect::<Vec<_>>().join("\n")
-        };
-        let script: String = body
-            .lines()
-            .filter(|line| !line.starts_with("setup:") && !line.starts_with("undo:") && !line.starts_with('#'))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let arranged = psql(&lab, "postgres", &lines("setup: ")).1;
-        assert!(!arranged.contains("ERROR"), "{id}: {arranged}");
-        let (out, all) = psql(&lab, person, &script);
-        let tidied = psql(&lab, "postgres", &lines("undo: ")).1;
-        assert!(!tidied.contains("ERROR"), "{id}: {tidied}");
-        if let Some(why) = complaint(must, what, &out, &all) {
-            fallen.push(format!("{id} as {person} ({what}) {why}: wanted {must}, got: {all}"));
-        }
-        tried += 1;
-    }
+    let (tried, fallen) = run_cases(&lab, include_str!("../../data/attacks/cases.txt"));
     println!("attacks: {tried} cases, {} got through", fallen.len());
     assert!(fallen.is_empty(), "{}", fallen.join("\n"));
     assert!(tried >= 380, "{tried}");
@@ -148,6 +72,9 @@ const CALLS: [(&str, &str); 45] = [
     ("jdl_check_claim(1, 'it worked')", "ann bob"),
     ("jdl_forest_html()", "ann amy bob aud bea"),
     ("jdl_approve(1)", "bob"),
+    ("jdl_release_check(1)", "ann bob"),
+    ("jdl_decide_release(1, 'refuse', 'x')", "bob"),
+    ("jdl_expire_sketches(1, 'x')", "dan"),
     ("jdl_release(1)", "bob"),
     ("jdl_reject(1, 'x')", "bob"),
     ("jdl_halt(1, 'x')", "ann bob"),

@@ -206,6 +206,8 @@ fn an_unknown_request_is_no_data_found_for_every_step() {
             &[
                 "jdl_report(999)",
                 "jdl_approve(999)",
+                "jdl_release_check(999)",
+                "jdl_decide_release(999, 'refuse', 'x')",
                 "jdl_release(999)",
                 "jdl_reject(999, 'why')",
                 "jdl_halt(999, 'why')",
