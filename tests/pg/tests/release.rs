@@ -234,7 +234,9 @@ fn without_a_key_a_live_instance_releases_nothing_and_keys_can_be_changed() {
     release(&lab, tried).unwrap();
     let unkeyed: bool = one(
         &mut lab.admin(),
-        &format!("SELECT certificate_hash IS NULL AND key_id IS NULL FROM jdl.release_record WHERE request_id = {tried}"),
+        &format!(
+            "SELECT certificate_hash IS NULL AND key_id IS NULL FROM jdl.release_record WHERE request_id = {tried}"
+        ),
     );
     assert!(unkeyed);
     use_key_file(&lab, "/nowhere");
