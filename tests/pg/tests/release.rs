@@ -18,7 +18,9 @@ fn reported_by_plan(lab: &Lab, provider: &str, list: &str, plan: &str) -> i64 {
     let request = one(&mut lab.connect("ida"), &sql);
     lab.load(request, list).unwrap();
     lab.assign("ann", request);
-    lab.connect("ann").batch_execute(&format!("{plan}; SELECT jdl_report({request})").replace("$1", &request.to_string())).unwrap();
+    lab.connect("ann")
+        .batch_execute(&format!("{plan}; SELECT jdl_report({request})").replace("$1", &request.to_string()))
+        .unwrap();
     request
 }
 
@@ -83,8 +85,7 @@ fn the_same_people_but_for_one_are_found_when_nothing_individual_is_left() {
     }
     assert!(said.iter().any(|row| row.1.contains("checked by integer addition")));
     assert!(
-        said.iter().any(|row| row.1
-            == "compared with 0 earlier releases: none is about the same people but for a few")
+        said.iter().any(|row| row.1 == "compared with 0 earlier releases: none is about the same people but for a few")
     );
     let secret: i64 = one(&mut lab.admin(), "SELECT count(*) FROM jdl_pseudonymised.certificate");
     assert_eq!(secret, 1);

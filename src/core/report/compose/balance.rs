@@ -52,9 +52,9 @@ fn rows<'a>(findings: &'a Findings<'_>) -> Vec<Row<'a>> {
     // variance ratio) is a level whose complement has no row.
     for row in rows.iter_mut().filter(|row| row.level.is_none()) {
         let is_binary = row.row.all.variance_ratio.is_none();
-        row.few = counts(row.row).into_iter().any(|(mean, people)| {
-            is_small(mean.abs() * people) || (is_binary && is_small((1.0 - mean) * people))
-        });
+        row.few = counts(row.row)
+            .into_iter()
+            .any(|(mean, people)| is_small(mean.abs() * people) || (is_binary && is_small((1.0 - mean) * people)));
     }
     let covariates: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     for covariate in covariates {
@@ -80,7 +80,8 @@ fn rows<'a>(findings: &'a Findings<'_>) -> Vec<Row<'a>> {
 /// any group are merged in both.
 pub(super) fn breakdowns(findings: &Findings<'_>, which: usize) -> Vec<Breakdown> {
     let people = [findings.analysis.treatment.people, findings.analysis.comparison.people][which] as f64;
-    let breakdown = |name: &str, categories| Breakdown { name: name.to_owned(), of: None, categories, merge_small: true };
+    let breakdown =
+        |name: &str, categories| Breakdown { name: name.to_owned(), of: None, categories, merge_small: true };
     let mut found: Vec<Breakdown> = Vec::new();
     if which == 0 {
         found.extend(findings.profile.iter().map(|block| breakdown(&block.key, block.categories.clone())));
