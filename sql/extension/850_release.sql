@@ -13,7 +13,7 @@ BEGIN
     IF @extschema@._jdl_setting('differencing') <> '"sketch"' THEN
         RETURN 0;
     ELSIF problem IS NOT NULL THEN
-        RAISE NOTICE 'no sketch of the people is kept: %', problem USING HINT = 'A release needs a key: docs/disclosure.md.';
+        RAISE NOTICE 'no sketch of the people is kept: %', problem USING HINT = 'A release on a live instance needs a key: docs/disclosure.md.';
         RETURN 0;
     END IF;
     FOR made IN
@@ -119,6 +119,15 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_finding_words(jsonb) IS 'A finding of _jdl_compare_releases in words.';
 
+-- A lab that is being tried out with made-up people needs no key yet; a file that is named and cannot be used is never excused.
+CREATE FUNCTION _jdl_key_excused() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN NOT @extschema@._jdl_key_named() AND @extschema@._jdl_setting('instance') <> '"live"';
+END
+$$;
+COMMENT ON FUNCTION _jdl_key_excused() IS 'Whether a release may do without a key: none is named, and the instance is not marked live.';
+
 -- What is to be said before a release; a row that stops it says how it goes on.
 CREATE FUNCTION _jdl_release_check(request_id bigint, compared jsonb) RETURNS TABLE (topic text, finding text, stops boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -129,6 +138,7 @@ DECLARE
     decided bigint[];
     unsettled boolean;
     problem text := @extschema@._jdl_key_problem();
+    excused boolean := @extschema@._jdl_key_excused();
     setting text := @extschema@._jdl_setting('differencing') #>> '{}';
 BEGIN
     SELECT p.report, p.disclosure, c.proof, c.report_digest INTO made FROM jdl.report p LEFT JOIN jdl_pseudonymised.certificate c ON c.request_id = p.request_id
@@ -172,8 +182,8 @@ BEGIN
     -- The key: sketches and the hash of the certificate need one.
     IF kept.request_id IS NULL AND problem IS NOT NULL THEN
         topic := 'key';
-        finding := problem || ' (docs/disclosure.md says how one is made)';
-        stops := true;
+        finding := problem || CASE WHEN excused THEN '; on an instance marked live this stops a release' ELSE '' END || ' (docs/disclosure.md says how one is made)';
+        stops := NOT excused;
         RETURN NEXT;
     END IF;
     -- Earlier releases.
@@ -187,6 +197,9 @@ BEGIN
     ELSIF problem IS NULL AND NOT EXISTS (SELECT FROM jdl_restricted.sketch s WHERE s.request_id = _jdl_release_check.request_id AND s.analysed_set = 'linked') AND kept.request_id IS NULL THEN
         finding := 'there is no sketch of the people, so they cannot be compared';
         stops := true;
+        RETURN NEXT;
+    ELSIF kept.key_id IS NULL AND (kept.request_id IS NOT NULL OR excused) THEN
+        finding := 'not compared: there was no key';
         RETURN NEXT;
     ELSIF problem IS NULL OR kept.request_id IS NOT NULL THEN
         compared := coalesce(kept.compared, compared);
@@ -245,6 +258,16 @@ END
 $$;
 COMMENT ON FUNCTION jdl_release_check(bigint) IS 'Whether a report may be released, in words: what is hidden and why, what a coarser table would save, footnotes, certificate, relation to earlier releases.';
 
+-- One release at a time, or two of the same people could pass each other. The lock of a table that people may only read: an advisory
+-- lock could be held by anybody.
+CREATE FUNCTION _jdl_one_release() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    LOCK TABLE jdl.release_record IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+COMMENT ON FUNCTION _jdl_one_release() IS 'Keeps other releases waiting until this transaction is over.';
+
 -- Runs the check for a release and writes what is kept of it. What a decision replaces is superseded in the same breath.
 CREATE FUNCTION _jdl_record_release(request_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -254,8 +277,7 @@ DECLARE
     decided record;
     replaced bigint;
 BEGIN
-    -- One release at a time, or two of the same people could pass each other.
-    PERFORM pg_advisory_xact_lock(7364108, 4);
+    PERFORM @extschema@._jdl_one_release();
     compared := @extschema@._jdl_relate(request_id);
     SELECT string_agg(format('%s: %s.', c.topic, c.finding), ' ') INTO stopped FROM @extschema@._jdl_release_check(request_id, compared) c WHERE c.stops;
     IF stopped IS NOT NULL THEN
@@ -264,12 +286,16 @@ BEGIN
         FROM pg_roles l, pg_roles a WHERE l.rolname = session_user AND a.rolname = @extschema@._jdl_actor();
         RAISE EXCEPTION 'request % cannot be released', request_id USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = stopped, HINT = 'jdl_release_check says everything.';
     END IF;
+    IF @extschema@._jdl_key_excused() THEN
+        RAISE WARNING 'request % is released without a comparison with earlier releases: there is no key', request_id USING HINT = 'docs/disclosure.md says how one is made; on an instance marked live a release needs it.';
+    END IF;
     SELECT d.* INTO decided FROM jdl.release_decision d WHERE d.request_id = _jdl_record_release.request_id AND d.decision = 'replace' ORDER BY d.decision_id DESC LIMIT 1;
     INSERT INTO jdl.release_record (request_id, engine, rules, differencing, plan_version, seed, certificate_hash, key_id, certificate_tables, protected_cells, report_digest, compared, decision_id, approved_by, released_by)
     SELECT r.request_id, p.disclosure ->> 'engine', p.disclosure -> 'rules', p.disclosure ->> 'differencing', (p.report #>> '{request,plan,version}')::integer, (p.report #>> '{request,plan,seed}')::bigint,
            h.digest, h.key_id, s.tables, s.cells, c.report_digest, compared, decided.decision_id, r.approved_by, @extschema@._jdl_actor()
     FROM jdl.request r JOIN jdl.report p ON p.request_id = r.request_id JOIN jdl_pseudonymised.certificate c ON c.request_id = r.request_id,
-         LATERAL @extschema@._jdl_keyed_hash(c.proof || convert_to(c.report_digest, 'UTF8')) h, LATERAL @extschema@._jdl_check_proof(c.proof, p.disclosure #> '{evidence,cells}') s
+         LATERAL (SELECT) one LEFT JOIN LATERAL @extschema@._jdl_keyed_hash(c.proof || convert_to(c.report_digest, 'UTF8')) h ON true,
+         LATERAL @extschema@._jdl_check_proof(c.proof, p.disclosure #> '{evidence,cells}') s
     WHERE r.request_id = _jdl_record_release.request_id;
     FOREACH replaced IN ARRAY coalesce(decided.earlier, '{}') LOOP
         PERFORM @extschema@._jdl_replace(replaced, request_id, decided.reason);
@@ -308,7 +334,7 @@ BEGIN
         RAISE EXCEPTION 'decision: must be refuse, merge or replace' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'refuse: no release; merge: this list is analysed together with the earlier one in a new request; replace: the earlier releases are superseded by this one.';
     END IF;
-    PERFORM pg_advisory_xact_lock(7364108, 4);
+    PERFORM @extschema@._jdl_one_release();
     compared := @extschema@._jdl_relate(request_id);
     nearly := ARRAY(SELECT DISTINCT q.value::bigint FROM jsonb_array_elements(compared -> 'findings') f, jsonb_array_elements_text(f.value -> 'requests') q ORDER BY 1);
     IF nearly = '{}' THEN

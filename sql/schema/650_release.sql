@@ -55,8 +55,8 @@ CREATE TABLE IF NOT EXISTS jdl.release_record (
     differencing text NOT NULL,
     plan_version integer NOT NULL,
     seed bigint NOT NULL,
-    certificate_hash text NOT NULL,
-    key_id bigint NOT NULL,
+    certificate_hash text,
+    key_id bigint,
     certificate_tables bigint NOT NULL,
     protected_cells bigint NOT NULL,
     report_digest text NOT NULL,
@@ -64,7 +64,8 @@ CREATE TABLE IF NOT EXISTS jdl.release_record (
     decision_id bigint REFERENCES jdl.release_decision,
     approved_by name NOT NULL,
     released_by name NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((certificate_hash IS NULL) = (key_id IS NULL))
 );
 COMMENT ON TABLE jdl.release_record IS 'How each release was protected: rules, version, seed, hash of the certificate, earlier releases compared, who approved.';
 

@@ -179,6 +179,12 @@ fn key_problem() -> Option<String> {
     key::problem()
 }
 
+/// Whether `jdl.key_file` names a file, in whatever state it is.
+#[pg_extern(volatile, name = "_jdl_key_named")]
+fn key_named() -> bool {
+    key::is_named()
+}
+
 /// The numbers of the keys in the file.
 #[pg_extern(volatile, name = "_jdl_key_ids")]
 fn key_ids() -> Result<Vec<i64>, ErrorReport> {
@@ -226,11 +232,14 @@ fn check_proof(
     Ok(TableIterator::once((tables as i64, cells as i64)))
 }
 
-/// The keyed hash under the present key by which a certificate is known again after it is destroyed.
+/// The keyed hash under the present key by which a certificate is known again after it is destroyed; no row where no key is named.
 #[pg_extern(volatile, strict, name = "_jdl_keyed_hash")]
 fn keyed_hash(
     bytes: &[u8],
 ) -> Result<TableIterator<'static, (name!(key_id, i64), name!(digest, String))>, ErrorReport> {
+    if !key::is_named() {
+        return Ok(TableIterator::empty());
+    }
     let key = key::present()?;
     Ok(TableIterator::once((key.id, hex(&key.hash("jdl certificate 1", bytes)))))
 }

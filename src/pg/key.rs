@@ -48,6 +48,11 @@ pub fn present() -> Result<Key, ErrorReport> {
     keys()?.pop().ok_or_else(|| super::error::missing("the present key"))
 }
 
+/// Whether a file of keys is named at all, in whatever state it is.
+pub fn is_named() -> bool {
+    KEY_FILE.get().is_some_and(|name| !name.is_empty())
+}
+
 /// Why there is no usable key; none where there is one.
 pub fn problem() -> Option<String> {
     read().err()

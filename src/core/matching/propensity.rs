@@ -133,8 +133,8 @@ pub(crate) fn fit(
     let solution = model.maximise(first, start, options, heartbeat)?;
     let (solution, penalty) = match solution {
         Ok(solution) => (solution, None),
-        Err((penalty, start)) if options.separation == Separation::Firth => {
-            (model.maximise_penalised(start, heartbeat)?, Some(penalty))
+        Err(penalty) if options.separation == Separation::Firth => {
+            (model.maximise_penalised(heartbeat)?, Some(penalty))
         }
         Err(_) => {
             return Err(Error::NotConverged {
@@ -210,17 +210,14 @@ struct Solution {
 }
 
 impl Model<'_> {
-    /// Newton's iterations from R's start, or from `start`, to R's stopping rule; `Err` inside `Ok` says which penalty
-    /// is needed, and where to start from with it.
+    /// Newton's iterations from R's start, or from `start`, to R's stopping rule; `Err` inside `Ok` says which penalty is needed.
     fn maximise(
         &self,
         first: Pass,
         start: Option<Vec<Option<f64>>>,
         options: &FitOptions,
         heartbeat: Heartbeat<'_>,
-    ) -> Result<std::result::Result<Solution, (Penalty, Vec<f64>)>> {
-        /// So far what can be estimated is near its place, and what runs away has not got far.
-        const EARLY: u32 = 5;
+    ) -> Result<std::result::Result<Solution, Penalty>> {
         let what = "the information of the propensity model";
         let warm = start.is_some();
         let mut step = match start {
@@ -229,7 +226,6 @@ impl Model<'_> {
             Some(start) => self.standardised(&start),
         };
         let mut coefficients = vec![0.0; first.size];
-        let mut early = coefficients.clone();
         // R compares the first deviance with that of its start, where every fitted probability is 3/4 right.
         let mut before = -2.0 * self.rows() * kernel::ln(0.75);
         let mut closing = false;
@@ -237,16 +233,13 @@ impl Model<'_> {
             for (coefficient, step) in coefficients.iter_mut().zip(&step) {
                 *coefficient += step;
             }
-            if iterations <= EARLY && !warm {
-                early.clone_from(&coefficients);
-            }
             let pass = self.pass(At::Logistic(&coefficients), heartbeat);
             let information = pass.information();
             if (pass.deviance - before).abs() / (pass.deviance.abs() + 0.1) < options.epsilon {
                 // A warm start may stop with a larger last step than R's start would: it takes one more.
                 if closing || !warm {
                     if self.largest_move(&step) > SEPARATED {
-                        return Ok(Err((Penalty::FirthForSeparation, early)));
+                        return Ok(Err(Penalty::FirthForSeparation));
                     }
                     return Ok(Ok(Solution { coefficients, information, deviance: pass.deviance, iterations }));
                 }
@@ -254,18 +247,17 @@ impl Model<'_> {
             }
             before = pass.deviance;
             let Ok(factor) = Cholesky::new(&information, pass.size, what) else {
-                return Ok(Err((Penalty::FirthForSeparation, early)));
+                return Ok(Err(Penalty::FirthForSeparation));
             };
             step = factor.solve(&pass.score());
         }
         let separated = self.largest_move(&step) > SEPARATED && before < -2.0 * self.rows() * kernel::ln(0.75);
-        let penalty = if separated { Penalty::FirthForSeparation } else { Penalty::FirthForNonConvergence };
-        Ok(Err((penalty, early)))
+        Ok(Err(if separated { Penalty::FirthForSeparation } else { Penalty::FirthForNonConvergence }))
     }
 
     /// The maximum of the likelihood times Jeffreys' prior: the score X'(y - mu + h (1/2 - mu)), h the leverages
     /// (Firth 1993; Heinze and Schemper 2002, equation 3), with steps halved until the penalised likelihood grows.
-    fn maximise_penalised(&self, start: Vec<f64>, heartbeat: Heartbeat<'_>) -> Result<Solution> {
+    fn maximise_penalised(&self, heartbeat: Heartbeat<'_>) -> Result<Solution> {
         const MAXIT: u32 = 200;
         const LONGEST: f64 = 5.0;
         let what = "the information of the penalised propensity model";
@@ -276,16 +268,8 @@ impl Model<'_> {
             let objective = pass.deviance - factor.ln_determinant(kernel::ln);
             Ok((pass, information, factor, objective))
         };
-        // The likelihood's own steps may have gone too far to begin there.
-        let (mut coefficients, begun) = match evaluate(&start) {
-            Ok(begun) => (start, begun),
-            Err(_) => {
-                let nothing = vec![0.0; start.len()];
-                let begun = evaluate(&nothing)?;
-                (nothing, begun)
-            }
-        };
-        let (mut pass, mut information, mut factor, mut objective) = begun;
+        let mut coefficients = vec![0.0; self.terms.len() + 1];
+        let (mut pass, mut information, mut factor, mut objective) = evaluate(&coefficients)?;
         for iterations in 1..=MAXIT {
             let mut step = factor.solve(&self.penalised_score(&coefficients, &factor, heartbeat));
             let longest = step.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
@@ -321,8 +305,23 @@ impl Model<'_> {
                 let len = BLOCK.min(rows.end - start);
                 let (eta, rest) = (&mut eta[..len], &mut rest[..len]);
                 self.fill(start..start + len, Some(coefficients), &mut columns, eta);
-                // With the information's factor L a row's leverage is its weight times the squared length of L^-1 x.
-                kernel::solved_squares(factor.lower(), size, &columns, &mut solved, rest);
+                // Forward substitution with the factor, all rows of the block at once: the squared length is the leverage over w.
+                rest.fill(0.0);
+                for i in 0..size {
+                    let (done, open) = solved.split_at_mut(i * len);
+                    let out = &mut open[..len];
+                    out.copy_from_slice(&columns[i * len..][..len]);
+                    let row = factor.row(i);
+                    for (k, &l) in row[..i].iter().enumerate() {
+                        for (out, done) in out.iter_mut().zip(&done[k * len..][..len]) {
+                            *out -= l * done;
+                        }
+                    }
+                    for (out, rest) in out.iter_mut().zip(rest.iter_mut()) {
+                        *out /= row[i];
+                        *rest += *out * *out;
+                    }
+                }
                 for (at, (rest, &eta)) in rest.iter_mut().zip(eta.iter()).enumerate() {
                     let row = start + at;
                     let mu = kernel::logistic(eta);

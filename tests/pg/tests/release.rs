@@ -243,16 +243,30 @@ fn use_key_file(lab: &Lab, path: &str) {
 }
 
 #[test]
-fn without_a_key_nothing_is_released_and_keys_can_be_changed() {
+fn without_a_key_a_live_instance_releases_nothing_and_keys_can_be_changed() {
     let lab = Lab::new("keys");
     lab.connect("dan").batch_execute("SELECT jdl_synthesise_register(6000, 1)").unwrap();
     let (list, other) = (lab.made_up_list(250, 7), lab.made_up_list(250, 8));
     use_key_file(&lab, "");
     let first = reported(&lab, "Example Trust", &list);
-    let why = stopped(&mut lab.connect("ann"), first);
-    assert!(why.contains("no key: jdl.key_file is not set"), "{why}");
+    // A training instance without a key is excused, and says so; one whose file is of no use is not.
+    let said = check(&mut lab.connect("ann"), first);
+    for words in ["no key: jdl.key_file is not set", "not compared: there was no key"] {
+        assert!(said.iter().any(|row| row.1.contains(words) && !row.2), "{said:?}");
+    }
+    let tried = reported(&lab, "Another Trust", &list);
+    release(&lab, tried).unwrap();
+    let unkeyed: bool = one(
+        &mut lab.admin(),
+        &format!(
+            "SELECT certificate_hash IS NULL AND key_id IS NULL FROM jdl.release_record WHERE request_id = {tried}"
+        ),
+    );
+    assert!(unkeyed);
+    use_key_file(&lab, "/nowhere");
     let (state, detail) = release(&lab, first).unwrap_err();
-    assert!(state == "55000" && detail.contains("jdl.key_file is not set"), "{detail}");
+    assert!(state == "55000" && detail.contains("cannot be read"), "{detail}");
+    use_key_file(&lab, "");
     assert_eq!(
         refusal(
             &mut lab.connect("ann"),
@@ -335,6 +349,22 @@ fn without_a_key_nothing_is_released_and_keys_can_be_changed() {
         ))),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_live_instance_without_a_key_releases_nothing() {
+    let lab = Lab::new("live_key");
+    lab.connect("dan").batch_execute("SELECT jdl_synthesise_register(6000, 1)").unwrap();
+    use_key_file(&lab, "");
+    let request = reported(&lab, "Example Trust", &lab.made_up_list(250, 7));
+    lab.admin()
+        .batch_execute(
+            r#"UPDATE jdl.setting SET value = '"live"' WHERE setting = 'instance';
+               SELECT jdl_grant_access('bob', 'jdl_approver', NULL, 'head of unit', current_date - 30)"#,
+        )
+        .unwrap();
+    let (state, detail) = release(&lab, request).unwrap_err();
+    assert!(state == "55000" && detail.contains("no key: jdl.key_file is not set"), "{detail}");
 }
 
 #[test]
