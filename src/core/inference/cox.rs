@@ -216,7 +216,7 @@ impl Likelihood {
     /// The factor of the information; absent where it says nothing of some coefficient.
     fn factor(&self, size: usize) -> Defined<Cholesky> {
         let factor = Cholesky::new(&self.information, size, "information").map_err(|_| Absent::NoVariance)?;
-        let lost = |j: usize| factor.lower()[j * size + j].powi(2) <= 1e-12 * self.information[j * size + j];
+        let lost = |j: usize| factor.row(j)[j].powi(2) <= 1e-12 * self.information[j * size + j];
         if (0..size).any(lost) { Err(Absent::NoVariance) } else { Ok(factor) }
     }
 }
