@@ -1,4 +1,4 @@
--- Whether a report may be released: its certificate, and how its people relate to those of earlier releases.
+-- Whether a report may be released: its certificate, and how its people relate to those of earlier releases of the provider.
 
 -- Keeps the sketches of the sets that a request is about, one under each key of the file, so that old and new releases stay
 -- comparable while keys change. Where there is no key, it says so and keeps none; the release asks again.
@@ -53,8 +53,8 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_keep_sketches(bigint) IS 'Keeps keyed sketches of the people of a request; returns how many.';
 
--- Compares with everything that was ever released, also what was withdrawn since and whatever the provider and the programme were called: a
--- provider that gives itself another name is the same intruder, and has kept its report. Those analysed and each sub-group are compared with
+-- Compares with everything that the provider was ever given, also what was withdrawn since and whatever the programme was called: the
+-- provider is the intruder, and has kept it. Those analysed and each sub-group are compared with
 -- those analysed and each sub-group of earlier releases: a sub-group may come again as a list of its own. Coarse answers only, and each
 -- comparison is on the trail.
 CREATE FUNCTION _jdl_compare_releases(request_id bigint) RETURNS jsonb
@@ -70,8 +70,8 @@ DECLARE
     compared jsonb;
 BEGIN
     earlier := ARRAY(
-        SELECT o.request_id FROM jdl.request r JOIN jdl.request o ON o.request_id <> r.request_id
-        WHERE r.request_id = _jdl_compare_releases.request_id AND o.released_at < coalesce(r.released_at, 'infinity') ORDER BY 1);
+        SELECT o.request_id FROM jdl.request r JOIN jdl.request o ON lower(regexp_replace(btrim(o.provider), '\s+', ' ', 'g')) = lower(regexp_replace(btrim(r.provider), '\s+', ' ', 'g'))
+        WHERE r.request_id = _jdl_compare_releases.request_id AND o.request_id <> r.request_id AND o.released_at < coalesce(r.released_at, 'infinity') ORDER BY 1);
     FOR present IN SELECT s.analysed_set, s.key_id, s.sums FROM jdl_restricted.sketch s WHERE s.request_id = _jdl_compare_releases.request_id ORDER BY 1, 2 LOOP
         SELECT coalesce(array_agg(s.request_id ORDER BY s.request_id, s.analysed_set), '{}'), coalesce(array_agg(s.analysed_set ORDER BY s.request_id, s.analysed_set), '{}'),
                @extschema@._jdl_compare_sketches(jsonb_build_object('key_id', present.key_id, 'sums', present.sums),

@@ -51,7 +51,7 @@ fn every_attack_is_refused_or_sees_nothing() {
 }
 
 /// Every function that people call, and whose it is.
-const CALLS: [(&str, &str); 45] = [
+const CALLS: [(&str, &str); 48] = [
     ("jdl_open_request('P', 'I', 'cjsm', '{}')", "ida"),
     ("jdl_validate(1)", "ida ann bob"),
     ("jdl_preflight(1)", "ida ann bob"),
