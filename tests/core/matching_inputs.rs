@@ -308,6 +308,16 @@ fn firths_estimate_solves_the_penalised_score_equations() {
 }
 
 #[test]
+fn a_covariate_too_small_for_a_variance_gives_no_mahalanobis_distance() {
+    let ids: Vec<i64> = (0..20).collect();
+    let treated: Vec<bool> = ids.iter().map(|i| i % 3 == 0).collect();
+    let x = Column::Numeric(ids.iter().map(|&i| i as f64 * 1e-320).collect());
+    let frame = Frame::new(&ids, &treated, &[("x", x)]).unwrap();
+    let refused = matched(&frame, r#"{"distance": "mahalanobis"}"#).unwrap_err();
+    assert_eq!(refused, Error::TooFew { what: "covariates that vary".into(), have: 0, need: 1 });
+}
+
+#[test]
 fn one_treated_is_matched_and_none_is_too_few() {
     let mut rows = sample(50, 10);
     rows.iter_mut().for_each(|row| row.1 = false);
