@@ -14,7 +14,7 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege', HINT = 'Create the extension in a schema that you own.';
     END IF;
     -- Where anybody may create functions, one that fits a call of ours better would be taken in its place, with the engine's rights.
-    IF pg_catalog.has_schema_privilege('public', '@extschema@', 'CREATE') THEN
+    IF pg_catalog.has_schema_privilege('public', '@extschema@'::pg_catalog.regnamespace, 'CREATE') THEN
         RAISE EXCEPTION 'everybody may create objects in the schema of the extension'
             USING ERRCODE = 'insufficient_privilege', HINT = 'REVOKE CREATE ON SCHEMA @extschema@ FROM PUBLIC;';
     END IF;

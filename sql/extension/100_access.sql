@@ -126,14 +126,37 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_share_identities() IS 'Keeps destruction waiting until this transaction is over; the first thing that a step does which reads identities.';
 
--- Destruction's side of the same lock. Whoever holds the other side and does nothing is ended: nobody keeps data by leaving a
--- transaction open. Superusers' sessions are not ours to end.
+-- Nobody keeps data, or the trail from being sealed, by a lock that they hold: of identities, of a request's row, of the end of the trail.
+-- Whoever idles in a transaction is ended, whoever lets the server wait for the rest of a COPY or for an answer to be taken, and, once
+-- something is overdue, whoever works. Superusers' sessions are not ours to end.
+CREATE FUNCTION _jdl_end_holders() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    overdue boolean := EXISTS (SELECT FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on < @extschema@._jdl_today() AND @extschema@._jdl_held_until(r.request_id) IS NULL);
+BEGIN
+    PERFORM pg_terminate_backend(holder.pid, 5000)
+    FROM (SELECT DISTINCT s.pid
+          FROM pg_locks l JOIN pg_stat_activity s ON s.pid = l.pid JOIN pg_roles r ON r.oid = s.usesysid JOIN pg_class c ON c.oid = l.relation
+          WHERE l.locktype = 'relation' AND l.granted AND s.datname = current_database() AND s.pid <> pg_backend_pid() AND NOT r.rolsuper
+            AND (c.relnamespace = 'jdl_restricted'::regnamespace AND (c.relkind = 'p' OR c.relispartition)
+                 OR c.oid IN ('jdl.request'::regclass, 'jdl_audit.head'::regclass) AND l.mode <> 'AccessShareLock')
+            AND (s.state IN ('idle in transaction', 'idle in transaction (aborted)') AND s.state_change < clock_timestamp() - interval '30 seconds'
+                 OR s.state = 'active' AND s.wait_event_type = 'Client' AND s.query_start < clock_timestamp() - interval '5 minutes'
+                 OR overdue)) holder;
+END
+$$;
+COMMENT ON FUNCTION _jdl_end_holders() IS 'Ends the sessions that hold up destruction or the trail and do nothing, and once something is overdue those that do.';
+
+-- Destruction's side of the same lock.
 CREATE FUNCTION _jdl_claim_identities() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM pg_terminate_backend(s.pid, 5000) FROM pg_locks l JOIN pg_stat_activity s ON s.pid = l.pid JOIN pg_roles r ON r.oid = s.usesysid
-    WHERE l.locktype = 'relation' AND l.relation = 'jdl_restricted.submission'::regclass AND s.datname = current_database() AND s.pid <> pg_backend_pid()
-      AND s.state IN ('idle in transaction', 'idle in transaction (aborted)') AND s.state_change < clock_timestamp() - interval '30 seconds' AND NOT r.rolsuper;
+    -- A snapshot from before would count, for the certificate, other rows than those that are destroyed.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'nothing is destroyed in a transaction that is %', current_setting('transaction_isolation') USING ERRCODE = 'invalid_transaction_state',
+            HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
+    END IF;
+    PERFORM @extschema@._jdl_end_holders();
     LOCK TABLE ONLY jdl_restricted.submission IN EXCLUSIVE MODE;
 END
 $$;

@@ -32,7 +32,8 @@ COMMENT ON FUNCTION _jdl_audit_refused(oid, oid, bigint, text) IS 'Writes a refu
 CREATE FUNCTION _jdl_audit_statement() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    relation text := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
+    -- Not quoted, which the session could ask for (quote_all_identifiers): other functions look for these names.
+    relation text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
     transition text := CASE TG_OP WHEN 'DELETE' THEN 'old_rows' ELSE 'new_rows' END;
     request_id bigint;
     row_count bigint;

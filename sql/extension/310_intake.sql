@@ -133,7 +133,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM jdl_restricted.submission s WHERE s.request_id = jdl_validate.request_id) THEN
         RETURN QUERY SELECT NULL::integer, NULL::text, 'error', 'no record has been loaded';
     END IF;
-    RETURN QUERY SELECT v.record_no, v.field, v.severity, v.finding FROM @extschema@._jdl_validate(request_id, current_date) v ORDER BY v.record_no NULLS FIRST, v.field, v.finding;
+    RETURN QUERY SELECT v.record_no, v.field, v.severity, v.finding FROM @extschema@._jdl_validate(request_id, @extschema@._jdl_today()) v ORDER BY v.record_no NULLS FIRST, v.field, v.finding;
 END
 $$;
 COMMENT ON FUNCTION jdl_validate(bigint) IS 'What is wrong with the submitted records: error (the record cannot be used), warning or note. Never echoes a value; record_no null: the whole list.';
@@ -160,7 +160,7 @@ BEGIN
     follow_up := coalesce((asked.options ->> 'follow_up_months')::integer, @extschema@._jdl_setting_int('follow_up_months'));
     waiting := coalesce((asked.options ->> 'waiting_months')::integer, @extschema@._jdl_setting_int('waiting_months'));
     last_index := (register.extracted_on - make_interval(months => follow_up + waiting))::date;
-    counted := @extschema@._jdl_intake_summary(request_id, current_date, @extschema@._jdl_setting_int('first_cohort_year'), last_index);
+    counted := @extschema@._jdl_intake_summary(request_id, @extschema@._jdl_today(), @extschema@._jdl_setting_int('first_cohort_year'), last_index);
     usable := (counted ->> 'usable')::integer;
     answerable := (counted ->> 'answerable')::integer;
     expected := floor(answerable * @extschema@._jdl_setting('expected_match_rate')::numeric * @extschema@._jdl_setting('expected_index_share')::numeric);
@@ -189,7 +189,7 @@ BEGIN
         'minimum_detectable_effect_pp', known_answer,
         'years', jsonb_build_array(@extschema@._jdl_setting('first_cohort_year'), extract(year FROM last_index)),
         'latest_index_date', last_index,
-        'answerable_from', (counted ->> 'latest_start')::date + make_interval(months => follow_up + waiting) + (current_date - register.extracted_on) * interval '1 day');
+        'answerable_from', (counted ->> 'latest_start')::date + make_interval(months => follow_up + waiting) + (@extschema@._jdl_today() - register.extracted_on) * interval '1 day');
 END
 $$;
 COMMENT ON FUNCTION _jdl_appraise(bigint) IS 'The figures and the decision of jdl_preflight, without recording them.';

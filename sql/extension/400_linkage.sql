@@ -30,7 +30,7 @@ BEGIN
     summary := @extschema@._jdl_link(request_id, (decided - 'model_version') || jsonb_build_object(
         'model', (SELECT m.model FROM jdl.linkage_model m WHERE m.model_version = (decided ->> 'model_version')::integer),
         'overrides', (SELECT coalesce(jsonb_agg(jsonb_build_object('record_no', o.record_no, 'person_id', o.person_id, 'force', o.force)), '[]')
-                      FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id)), current_date);
+                      FROM jdl_restricted.link_override o WHERE o.request_id = _jdl_link_records.request_id)), @extschema@._jdl_today());
     summary := summary || jsonb_build_object('options', decided, 'model_version', decided -> 'model_version', 'register_version', (SELECT max(v.register_version) FROM jdl.register_version v));
     PERFORM @extschema@._jdl_audit('read_restricted', request_id, 'jdl_restricted.person', (summary ->> 'candidates')::bigint);
     RETURN summary;
@@ -95,6 +95,7 @@ BEGIN
         RAISE EXCEPTION 'force: must be link, non_link or none' USING ERRCODE = 'invalid_parameter_value', HINT = 'none takes an earlier decision back.';
     END IF;
     PERFORM @extschema@._jdl_require_status(request_id, 'linked', 'linked', 'matched');
+    RAISE NOTICE 'linkage: request % has to be approved by somebody else than %', request_id, @extschema@._jdl_actor();
     SELECT s.summary INTO linked_with FROM jdl.request_step s WHERE s.request_id = jdl_override_link.request_id AND s.step = 'link';
     -- Only what the decision touches may change: the options and the register are those that the request was linked with.
     IF (linked_with ->> 'register_version')::bigint IS DISTINCT FROM (SELECT max(v.register_version) FROM jdl.register_version v) THEN

@@ -39,7 +39,7 @@ BEGIN
         PERFORM @extschema@._jdl_enter(request_id, 'jdl_analyst');
         PERFORM @extschema@.jdl_analyse(request_id);
         PERFORM @extschema@._jdl_require_status(request_id, 'reported', 'analysed');
-        made := @extschema@._jdl_report(request_id, current_date);
+        made := @extschema@._jdl_report(request_id, @extschema@._jdl_today());
         stored := made -> 'report';
         INSERT INTO jdl.report (request_id, report, disclosure, made_by) VALUES (jdl_report.request_id, stored, made -> 'disclosure', @extschema@._jdl_actor());
         INSERT INTO jdl_pseudonymised.certificate (request_id, proof, report_digest)

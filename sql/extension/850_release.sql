@@ -1,4 +1,4 @@
--- Whether a report may be released: its certificate, and how its people relate to those of earlier releases of the provider.
+-- Whether a report may be released: its certificate, and how its people relate to those of earlier releases.
 
 -- Keeps the sketches of the sets that a request is about, one under each key of the file, so that old and new releases stay
 -- comparable while keys change. Where there is no key, it says so and keeps none; the release asks again.
@@ -53,34 +53,39 @@ END
 $$;
 COMMENT ON FUNCTION _jdl_keep_sketches(bigint) IS 'Keeps keyed sketches of the people of a request; returns how many.';
 
--- Compares with everything that the provider was ever given, also what was withdrawn since and whatever the programme was called: the
--- provider is the intruder, and has kept it. Coarse answers only, and each comparison is on the trail.
+-- Compares with everything that was ever released, also what was withdrawn since and whatever the provider and the programme were called: a
+-- provider that gives itself another name is the same intruder, and has kept its report. Those analysed and each sub-group are compared with
+-- those analysed and each sub-group of earlier releases: a sub-group may come again as a list of its own. Coarse answers only, and each
+-- comparison is on the trail.
 CREATE FUNCTION _jdl_compare_releases(request_id bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     earlier bigint[];
     comparable bigint[] := '{}';
     ids bigint[];
+    sets text[];
     present record;
     answer jsonb;
     findings jsonb := '[]';
     compared jsonb;
 BEGIN
     earlier := ARRAY(
-        SELECT o.request_id FROM jdl.request r JOIN jdl.request o ON lower(regexp_replace(btrim(o.provider), '\s+', ' ', 'g')) = lower(regexp_replace(btrim(r.provider), '\s+', ' ', 'g'))
-        WHERE r.request_id = _jdl_compare_releases.request_id AND o.request_id <> r.request_id AND o.released_at < coalesce(r.released_at, 'infinity') ORDER BY 1);
+        SELECT o.request_id FROM jdl.request r JOIN jdl.request o ON o.request_id <> r.request_id
+        WHERE r.request_id = _jdl_compare_releases.request_id AND o.released_at < coalesce(r.released_at, 'infinity') ORDER BY 1);
     FOR present IN SELECT s.analysed_set, s.key_id, s.sums FROM jdl_restricted.sketch s WHERE s.request_id = _jdl_compare_releases.request_id ORDER BY 1, 2 LOOP
-        SELECT coalesce(array_agg(s.request_id ORDER BY s.request_id), '{}'), @extschema@._jdl_compare_sketches(jsonb_build_object('key_id', present.key_id, 'sums', present.sums),
-                   coalesce(jsonb_agg(jsonb_build_object('key_id', s.key_id, 'sums', s.sums) ORDER BY s.request_id), '[]'))
-        INTO ids, answer
-        FROM jdl_restricted.sketch s WHERE s.request_id = ANY (earlier) AND s.analysed_set = present.analysed_set AND s.key_id = present.key_id;
+        SELECT coalesce(array_agg(s.request_id ORDER BY s.request_id, s.analysed_set), '{}'), coalesce(array_agg(s.analysed_set ORDER BY s.request_id, s.analysed_set), '{}'),
+               @extschema@._jdl_compare_sketches(jsonb_build_object('key_id', present.key_id, 'sums', present.sums),
+                   coalesce(jsonb_agg(jsonb_build_object('key_id', s.key_id, 'sums', s.sums) ORDER BY s.request_id, s.analysed_set), '[]'))
+        INTO ids, sets, answer
+        FROM jdl_restricted.sketch s WHERE s.request_id = ANY (earlier) AND (s.analysed_set = 'linked') = (present.analysed_set = 'linked') AND s.key_id = present.key_id;
         comparable := comparable || ids;
         -- The places in the array become numbers of requests again.
         findings := findings || coalesce((
             SELECT jsonb_agg(jsonb_build_object('analysed_set', present.analysed_set, 'bucket', f.value -> 'bucket', 'relation', rel.key,
-                'requests', (SELECT jsonb_agg(ids[place.value::integer + 1] ORDER BY place.ordinality)
-                             FROM jsonb_array_elements_text(CASE jsonb_typeof(rel.value) WHEN 'array' THEN rel.value ELSE jsonb_build_array(rel.value) END) WITH ORDINALITY place)))
-            FROM jsonb_array_elements(answer -> 'findings') f, jsonb_each(f.value -> 'relation') rel), '[]');
+                'requests', places.requests, 'sets', places.sets))
+            FROM jsonb_array_elements(answer -> 'findings') f, jsonb_each(f.value -> 'relation') rel,
+                 LATERAL (SELECT jsonb_agg(ids[place.value::integer + 1] ORDER BY place.ordinality) AS requests, jsonb_agg(sets[place.value::integer + 1] ORDER BY place.ordinality) AS sets
+                          FROM jsonb_array_elements_text(CASE jsonb_typeof(rel.value) WHEN 'array' THEN rel.value ELSE jsonb_build_array(rel.value) END) WITH ORDINALITY place) places), '[]');
     END LOOP;
     compared := jsonb_build_object(
         'earlier', to_jsonb(earlier),
@@ -93,17 +98,22 @@ BEGIN
     RETURN compared;
 END
 $$;
-COMMENT ON FUNCTION _jdl_compare_releases(bigint) IS 'How the people of a request relate to those of earlier releases of the provider, in coarse words.';
+COMMENT ON FUNCTION _jdl_compare_releases(bigint) IS 'How the people of a request relate to those of all earlier releases, in coarse words.';
 
 -- One finding in words.
 CREATE FUNCTION _jdl_finding_words(finding jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- A request by its number, and by its sub-group where it is one.
+    named text[] := ARRAY(
+        SELECT (finding -> 'requests' ->> z.place::integer) || CASE WHEN t.value IN ('linked', 'analysed') THEN '' ELSE format(' (%s)', t.value) END
+        FROM jsonb_array_elements_text(finding -> 'sets') WITH ORDINALITY t (value, place), LATERAL (SELECT t.place - 1) z (place) ORDER BY t.place);
 BEGIN
     RETURN format('the people %s are %s, but for %s people', CASE finding ->> 'analysed_set' WHEN 'linked' THEN 'found on the register' WHEN 'analysed' THEN 'analysed' ELSE format('analysed as %s', finding ->> 'analysed_set') END,
         CASE finding ->> 'relation'
-            WHEN 'same' THEN format('those of request %s', finding -> 'requests' ->> 0)
-            WHEN 'union_of' THEN format('those of requests %s and %s together', finding -> 'requests' ->> 0, finding -> 'requests' ->> 1)
-            ELSE format('those of request %s less those of request %s', finding -> 'requests' ->> 0, finding -> 'requests' ->> 1) END,
+            WHEN 'same' THEN format('those of request %s', named[1])
+            WHEN 'union_of' THEN format('those of requests %s and %s together', named[1], named[2])
+            ELSE format('those of request %s less those of request %s', named[1], named[2]) END,
         CASE finding ->> 'bucket' WHEN 'up_to5' THEN 'about 5 or fewer' ELSE 'about 15 or fewer' END);
 END
 $$;
@@ -194,7 +204,7 @@ BEGIN
     ELSIF problem IS NULL OR kept.request_id IS NOT NULL THEN
         compared := coalesce(kept.compared, compared);
         decided := coalesce((SELECT d.earlier FROM jdl.release_decision d WHERE d.request_id = _jdl_release_check.request_id AND d.decision = 'replace' ORDER BY d.decision_id DESC LIMIT 1), '{}');
-        finding := format('compared with %s of the provider', CASE jsonb_array_length(compared -> 'earlier') WHEN 1 THEN '1 earlier release' ELSE jsonb_array_length(compared -> 'earlier') || ' earlier releases' END)
+        finding := format('compared with %s', CASE jsonb_array_length(compared -> 'earlier') WHEN 1 THEN '1 earlier release' ELSE jsonb_array_length(compared -> 'earlier') || ' earlier releases' END)
                 || CASE jsonb_array_length(compared -> 'findings') WHEN 0 THEN ': none is about the same people but for a few' ELSE '' END;
         RETURN NEXT;
         IF compared -> 'not_comparable' <> '[]' THEN

@@ -27,7 +27,7 @@ CREATE FUNCTION _jdl_require_other_eyes(request_id bigint, overriding boolean DE
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF @extschema@._jdl_actor() IN (SELECT h.person FROM @extschema@._jdl_hands(request_id) h WHERE NOT (overriding AND h.action = 'override_link')) THEN
-        PERFORM @extschema@._jdl_refuse(format('request %s needs other eyes', request_id), 'Whoever opened or analysed a request neither approves, releases nor keeps it.',
+        PERFORM @extschema@._jdl_refuse(format('request %s needs other eyes', request_id), 'Whoever opened a request, forced one of its links or analysed it neither approves, releases nor keeps it.',
             'Another approver can.', request_id);
     END IF;
 END

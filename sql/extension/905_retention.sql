@@ -285,8 +285,10 @@ BEGIN
         RETURN;
     END;
     -- Before any request is locked, and only where there is something to destroy: steps wait until the run is over.
-    IF EXISTS (SELECT FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on <= @extschema@._jdl_today()) THEN
+    IF EXISTS (SELECT FROM jdl.request r WHERE r.destroyed_at IS NULL AND r.destroy_on <= @extschema@._jdl_today() AND @extschema@._jdl_held_until(r.request_id) IS NULL) THEN
         PERFORM @extschema@._jdl_claim_identities();
+    ELSE
+        PERFORM @extschema@._jdl_end_holders();
     END IF;
     FOR due IN SELECT r.request_id, r.status FROM jdl.request r
         WHERE r.destroyed_at IS NULL AND r.destroy_on <= @extschema@._jdl_today() AND @extschema@._jdl_held_until(r.request_id) IS NULL ORDER BY r.request_id

@@ -1,7 +1,7 @@
 -- The self-check that an accreditor reads: each promise, asked of the catalogs and the data as they are now.
 
 CREATE FUNCTION jdl_assurance() RETURNS TABLE (check_id text, title text, passed boolean, evidence text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
 BEGIN
     PERFORM @extschema@._jdl_require_role('run the self-check', 'jdl_auditor', 'jdl_approver', 'jdl_dba');
     RETURN QUERY
@@ -46,7 +46,7 @@ BEGIN
                 WHERE g.nspname = 'jdl_pseudonymised' AND a.attname ~ 'name|birth|pnc|cro$|prison|postcode|person|sentence_id|record_no'), (SELECT count(*) FROM guarded WHERE nspname = 'jdl_pseudonymised')
         UNION ALL SELECT 'schemas', 'Nobody but its owner may create anything in a schema of jdl',
                (SELECT array_agg(DISTINCT format('%s by %s', n.nspname, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)) FROM pg_namespace n, aclexplode(n.nspacl) a
-                WHERE (n.nspname ~ '^jdl' OR n.nspname = '@extschema@') AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+                WHERE (n.nspname ~ '^jdl' OR n.oid = '@extschema@'::regnamespace) AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
                   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)), (SELECT count(*) FROM pg_namespace WHERE nspname ~ '^jdl')
         UNION ALL SELECT 'database', 'Nobody but its owner may create schemas or temporary tables in the database',
                (SELECT array_agg(DISTINCT format('%s by %s', a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)) FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
@@ -84,11 +84,11 @@ BEGIN
                     THEN ARRAY['their sources differ from those of the last jdl_install() or jdl_migrate()'] END, (SELECT count(*) FROM code)
         UNION ALL SELECT 'server-version', 'The server has the fixes that row-level security needs',
                CASE WHEN current_setting('server_version_num')::integer < @extschema@._jdl_setting_int('least_server_version') THEN ARRAY[current_setting('server_version')] END, current_setting('server_version_num')::bigint
-        UNION ALL SELECT 'server-log', 'The server''s log keeps no statement, parameter or detail of an error',
+        UNION ALL SELECT 'server-log', 'The server''s log keeps no statement, parameter or detail of an error, and no transaction outlives its session',
                (SELECT array_agg(wanted.name || ' = ' || coalesce(current_setting(wanted.name, true), 'unset'))
                 FROM (VALUES ('log_min_error_statement', '{fatal,panic}'::text[]), ('log_error_verbosity', '{terse}'), ('log_parameter_max_length', '{0}'), ('log_parameter_max_length_on_error', '{0}'),
-                             ('log_statement', '{none,ddl}'), ('log_min_duration_statement', '{-1}'), ('log_min_duration_sample', '{-1}'), ('debug_print_parse', '{off}'), ('debug_print_plan', '{off}')) wanted (name, safe)
-                WHERE current_setting(wanted.name, true) <> ALL (wanted.safe)), 9::bigint
+                             ('log_statement', '{none,ddl}'), ('log_min_duration_statement', '{-1}'), ('log_min_duration_sample', '{-1}'), ('debug_print_parse', '{off}'), ('debug_print_plan', '{off}'), ('max_prepared_transactions', '{0}')) wanted (name, safe)
+                WHERE current_setting(wanted.name, true) <> ALL (wanted.safe)), 10::bigint
         UNION ALL SELECT 'literals', 'No library that keeps the literals of statements is loaded',
                (SELECT array_agg(DISTINCT found_in) FROM (
                     SELECT format('%s in %s', library, setting) AS found_in

@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS jdl_pseudonymised.member (
     PRIMARY KEY (request_id, pseudonym)
 );
 COMMENT ON TABLE jdl_pseudonymised.member IS 'Treatment and comparison people of a request with their covariates as of the index date, under pseudonyms.';
+COMMENT ON COLUMN jdl_pseudonymised.member.matched_set IS 'The least pseudonym of the matched set: a number of no other meaning, since one in the order of the people would tell who is who.';
 
 CREATE TABLE IF NOT EXISTS jdl_pseudonymised.outcome (
     request_id bigint NOT NULL,

@@ -1,6 +1,6 @@
 //! Inference: rates compared, and the whole test set of a request.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jdl_core::calendar::Day;
 use jdl_core::inference::{self, Alternatives, AnalysisPlan, Design, DesignRun, Levels, SubGroupBy};
@@ -284,12 +284,15 @@ fn read_members(request_id: i64, plan: &AnalysisPlan) -> Result<Vec<Member>, Err
     );
     Spi::connect(|client| {
         let mut members = Vec::new();
+        // Sets are named by a pseudonym; numbered here in the order of their first members.
+        let mut sets: HashMap<i64, u32> = HashMap::new();
         for row in client.select(&query, None, &[request_id.into()])? {
+            let next = u32::try_from(sets.len() + 1).unwrap_or(u32::MAX);
             members.push(Member {
                 pseudonym: row.get(1)?.unwrap_or_default(),
                 treated: row.get(2)?.unwrap_or_default(),
                 weight: row.get(3)?.unwrap_or_default(),
-                set: row.get::<i64>(4)?.and_then(|set| u32::try_from(set).ok()),
+                set: row.get::<i64>(4)?.map(|set| *sets.entry(set).or_insert(next)),
                 sentence_id: row.get(5)?.unwrap_or_default(),
                 levels: row.get(6)?.unwrap_or_default(),
             });
@@ -437,7 +440,8 @@ fn write_outcomes(request_id: i64, members: &[Member], outcomes: &[PersonOutcome
     };
     Spi::run_with_args(
         "INSERT INTO jdl_pseudonymised.outcome (request_id, pseudonym, reoffended, reoffences, days_to_first, first_court_category, custodial_first, custodial_reoffences)
-         SELECT $1, o.* FROM unnest($2::bigint[], $3::boolean[], $4::integer[], $5::integer[], $6::text[], $7::boolean[], $8::integer[]) AS o",
+         SELECT $1, o.* FROM unnest($2::bigint[], $3::boolean[], $4::integer[], $5::integer[], $6::text[], $7::boolean[], $8::integer[]) AS o (pseudonym)
+         ORDER BY o.pseudonym",
         &[
             request_id.into(),
             members.iter().map(|m| m.pseudonym).collect::<Vec<_>>().into(),

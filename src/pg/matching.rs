@@ -180,7 +180,8 @@ fn match_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> 
     Ok(JsonB(summary))
 }
 
-/// Treated people and the controls that serve them, under fresh random pseudonyms.
+/// Treated people and the controls that serve them, under fresh random pseudonyms; neither the order of the rows nor the numbers of the
+/// matched sets tell the order of the people.
 fn write_members(request_id: i64, frame: &Frame, matching: &Matching) -> Result<(), ErrorReport> {
     for table in ["jdl_pseudonymised.member", "jdl_restricted.pseudonym"] {
         Spi::run_with_args(&format!("DELETE FROM {table} WHERE request_id = $1"), &[request_id.into()]).map_err(spi)?;
@@ -197,7 +198,7 @@ fn write_members(request_id: i64, frame: &Frame, matching: &Matching) -> Result<
     .map_err(spi)?;
     Spi::run_with_args(
         "INSERT INTO jdl_pseudonymised.member
-         SELECT $1, p.pseudonym, m.treated, m.weight > 0, nullif(m.matched_set, 0), m.weight, m.score, e.disposal, e.offence_group, e.gender, e.ethnicity, e.nationality, e.region,
+         SELECT $1, p.pseudonym, m.treated, m.weight > 0, CASE WHEN m.matched_set > 0 THEN min(p.pseudonym) OVER (PARTITION BY m.matched_set) END, m.weight, m.score, e.disposal, e.offence_group, e.gender, e.ethnicity, e.nationality, e.region,
                 e.age, e.previous_sanctions, e.previous_custody, e.previous_offences, e.months_since_last, e.copas_rate
          FROM unnest($2::bigint[], $3::boolean[], $4::float8[], $5::bigint[], $6::float8[]) AS m (sentence_id, treated, weight, matched_set, score)
          JOIN jdl_restricted.pseudonym p ON p.request_id = $1 AND p.sentence_id = m.sentence_id

@@ -265,3 +265,74 @@ fn ten_million_people_and_one_person_are_both_answered() {
     assert_eq!((same.p_value, same.fisher_p_value), (Some(1.0), 1.0));
     assert!(same.absent.iter().any(|a| a.field == "number_needed_to_treat" && a.reason == Absent::NoDifference));
 }
+
+/// A Cox regression of these people; weights and clusters as they are given.
+fn cox(time: &[f64], event: &[bool], weight: &[f64], covariates: &[&[f64]], ties: Ties) -> Result<CoxFit, Absent> {
+    let alone = vec![None; time.len()];
+    cox_regression(CoxSample::new(time, event, weight, &alone, covariates).unwrap(), ties)
+}
+
+#[test]
+fn cox_regression_has_reasons_where_it_has_no_estimate() {
+    let time: Vec<f64> = (1..=20).map(f64::from).collect();
+    let (all, none, one) = ([true; 20], [false; 20], [1.0; 20]);
+    let mixed: Vec<f64> = (0..20).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
+    let early: Vec<f64> = (0..20).map(|i| f64::from(u8::from(i < 10))).collect();
+    for ties in [Ties::Efron, Ties::Breslow] {
+        let fit = |event: &[bool], covariates: &[&[f64]]| cox(&time, event, &one, covariates, ties).map(|_| ());
+        assert_eq!(fit(&all, &[&mixed]), Ok(()));
+        assert_eq!(fit(&none, &[&mixed]), Err(Absent::NoEvents));
+        assert_eq!(fit(&all, &[&one]), Err(Absent::NoVariance));
+        assert_eq!(fit(&all, &[&mixed, &mixed]), Err(Absent::NoVariance));
+        // Everybody of one kind has the event before anybody of the other: the hazard ratio has no upper limit.
+        assert_eq!(fit(&all, &[&early]), Err(Absent::MonotoneLikelihood));
+        assert_eq!(fit(&all, &[&mixed, &early]), Err(Absent::MonotoneLikelihood));
+    }
+    let alone = [None; 20];
+    assert!(CoxSample::new(&time, &all[1..], &one, &alone, &[&mixed]).is_err());
+    assert!(CoxSample::new(&time, &all, &one, &alone, &[]).is_err());
+    assert!(CoxSample::new(&[f64::NAN; 20], &all, &one, &alone, &[&mixed]).is_err());
+    assert!(CoxSample::new(&time, &all, &[-1.0; 20], &alone, &[&mixed]).is_err());
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn cox_regression_is_finite_and_takes_weights_for_people(
+        people in prop::collection::vec((0_u8..6, any::<bool>(), 1_u8..4, -2_i8..3), 2..40),
+        scale in prop::sample::select(vec![1e-9, 1.0, 1e9]),
+    ) {
+        let time: Vec<f64> = people.iter().map(|p| f64::from(p.0)).collect();
+        let event: Vec<bool> = people.iter().map(|p| p.1).collect();
+        let weight: Vec<f64> = people.iter().map(|p| f64::from(p.2)).collect();
+        let x: Vec<f64> = people.iter().map(|p| f64::from(p.3)).collect();
+        // So many people of weight one instead of one of that weight: the same with Breslow's ties.
+        let again: Vec<usize> = (0..people.len()).flat_map(|i| vec![i; people[i].2.into()]).collect();
+        let pick = |values: &[f64]| again.iter().map(|&i| values[i]).collect::<Vec<f64>>();
+        let events: Vec<bool> = again.iter().map(|&i| event[i]).collect();
+        let one = vec![1.0; again.len()];
+        let weighted = cox(&time, &event, &weight, &[&x], Ties::Breslow);
+        let repeated = cox(&pick(&time), &events, &one, &[&pick(&x)], Ties::Breslow);
+        prop_assert_eq!(weighted.as_ref().err(), repeated.as_ref().err());
+        for ties in [Ties::Efron, Ties::Breslow] {
+            let scaled: Vec<f64> = weight.iter().map(|w| w * scale).collect();
+            let (fit, far) = (cox(&time, &event, &weight, &[&x], ties), cox(&time, &event, &scaled, &[&x], ties));
+            prop_assert_eq!(fit.as_ref().err(), far.as_ref().err());
+            if let (Ok(fit), Ok(far)) = (fit, far) {
+                let (a, b) = (fit.coefficients[0], far.coefficients[0]);
+                prop_assert!(a.coefficient.is_finite() && a.standard_error > 0.0 && a.standard_error.is_finite());
+                prop_assert!((a.coefficient - b.coefficient).abs() <= 1e-6 * a.standard_error);
+                prop_assert!(fit.log_likelihood.is_finite() && fit.log_likelihood >= fit.log_likelihood_null - 1e-9);
+                if let (Ok(a), Ok(b)) = (a.robust_standard_error, b.robust_standard_error) {
+                    prop_assert!(a.is_finite() && (a - b).abs() <= 1e-6 * a, "weights of any scale: {a} {b}");
+                }
+            }
+        }
+        if let (Ok(a), Ok(b)) = (weighted, repeated) {
+            let (a, b) = (a.coefficients[0], b.coefficients[0]);
+            prop_assert!((a.coefficient - b.coefficient).abs() <= 1e-7 * a.standard_error);
+            prop_assert!((a.standard_error - b.standard_error).abs() <= 1e-7 * a.standard_error);
+        }
+    }
+}

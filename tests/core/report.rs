@@ -4,6 +4,7 @@
 mod report_cases;
 mod report_claim;
 mod report_compose;
+mod report_disclosure;
 mod report_html;
 mod report_markup;
 mod report_property;

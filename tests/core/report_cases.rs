@@ -373,6 +373,11 @@ fn random_sensitivity(rng: Random, unit: Unit) -> Sensitivity {
         aipw: sometimes(rng, 0.7, estimate),
         aipw_p: sometimes(rng, 0.7, probability),
         aipw_pool_n: sometimes(rng, 0.7, |rng| rng.random_range(10_000..1_000_000)),
+        hazard_ratio: sometimes(rng, 0.7, |rng| {
+            let (log, reach) = (edge(rng, &[0.0, -0.1, 0.1]), rng.random_range(0.0..0.5));
+            Estimate { value: Some(log.exp()), low: Some((log - reach).exp()), high: Some((log + reach).exp()) }
+        }),
+        hazard_ratio_p: sometimes(rng, 0.7, probability),
         permutation_p: sometimes(rng, 0.7, probability),
         permutation_draws: Some(10_000),
         minimum_detectable_effect: sometimes(rng, 0.7, |rng| scale * rng.random_range(0.0..0.2)),

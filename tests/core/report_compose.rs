@@ -8,6 +8,7 @@ use jdl_core::inference::{
     Alternatives, Analysis, AnalysisPlan, Design, DesignRun, Levels, SubGroupBy, analyse, compare_measure,
     compare_rates,
 };
+use jdl_core::matching::{BalanceRow, Comparison, Light};
 use jdl_core::outcomes::{CourtCategory, FirstReoffence, PersonOutcome};
 use jdl_core::report::compose::{Composed, CountedProfile, CountedStep, Findings, OutcomeCounts, compose};
 use jdl_core::report::perturb::perturb;
@@ -73,7 +74,7 @@ fn composed_of(people: &[Person], sub_groups: &[&str]) -> Composed {
     let run = compare_measure(run, plan.primary_measure, &plan).unwrap();
     let runs = vec![DesignRun { key: "with_assessments".to_owned(), result: Some(run), absent: None }];
     let counts = OutcomeCounts::of(&design);
-    findings(&analysis, counts, &Alternatives { doubly_robust: None, runs }, sexes.into_iter().collect(), None)
+    findings(&analysis, counts, &Alternatives { doubly_robust: None, runs }, sexes.into_iter().collect(), None, &[])
 }
 
 fn step(key: &'static str, remaining: i64) -> CountedStep {
@@ -87,6 +88,7 @@ fn findings(
     alternatives: &Alternatives,
     sexes: Vec<(String, i64)>,
     list: Option<(Vec<CountedStep>, [i64; 4])>,
+    balance: &[BalanceRow],
 ) -> Composed {
     let people = analysis.treatment.people as i64;
     let list = list.unwrap_or_else(|| {
@@ -122,8 +124,8 @@ fn findings(
         funnel: list.0,
         linkage: list.1,
         national_or_region: "national".to_owned(),
-        balance: &[],
-        covariates: &[],
+        balance,
+        covariates: &[("gender".to_owned(), "Gender".to_owned())],
         pool_size: 10_000,
         profile: vec![CountedProfile { key: "sex".to_owned(), label: "Sex".to_owned(), categories: sexes }],
         smallest_cell: 10,
@@ -167,7 +169,11 @@ fn the_size_of_another_run_is_not_shown_where_it_gives_somebody_away() {
     assert_eq!((run.treatment_n, run.comparison_n), (None, Some(300)), "199 beside 200 is one person");
     let tests: Vec<&str> = result.tests_made.iter().map(|t| t.family.as_str()).collect();
     assert_eq!(tests.iter().filter(|family| **family == "declared family").count(), 12);
-    assert_eq!(tests.iter().filter(|family| **family == "sensitivity").count(), 3, "permutation, log-rank, the run");
+    assert_eq!(
+        tests.iter().filter(|family| **family == "sensitivity").count(),
+        4,
+        "permutation, log-rank, hazard, the run"
+    );
 }
 
 /// The keys of two groups, the first without so many of its people.
@@ -276,7 +282,7 @@ fn nobody_lost_on_the_way_can_be_worked_out_from_all_numbers_of_the_list_togethe
         let linkage = [submitted, left, suspect, unusable + no_match];
         let alternatives = Alternatives { doubly_robust: None, runs: Vec::new() };
         let sexes = vec![("female".to_owned(), 100), ("male".to_owned(), 100)];
-        let result = findings(&analysis, counts, &alternatives, sexes, Some((funnel, linkage))).result;
+        let result = findings(&analysis, counts, &alternatives, sexes, Some((funnel, linkage)), &[]).result;
         let printed =
             |key: &str| result.funnel.iter().find(|s| s.key == key).and_then(|s| s.remaining).map(|n| n as i64);
         let link = |n: Option<u64>| n.map(|n| n as i64);
@@ -399,4 +405,50 @@ fn a_small_sub_group_gets_no_table_and_cannot_be_subtracted() {
     let result = composed_of(&cohort([80, 30], 2), &["female", "male"]).result;
     let shown = result.sub_groups.iter().filter(|group| group.measure.withheld.is_none()).count();
     assert!(shown < 2 || result.measures[0].withheld.is_some(), "{:?}", result.sub_groups);
+}
+
+#[test]
+fn the_balance_table_hides_what_the_profile_hides() {
+    let cohort = [
+        people(true, "a", 3, 1),
+        people(true, "b", 40, 15),
+        people(true, "c", 57, 24),
+        people(true, "d", 100, 30),
+        people(false, "d", 300, 120),
+    ]
+    .concat();
+    let treated: Vec<bool> = cohort.iter().map(|p| p.0).collect();
+    let outcomes: Vec<PersonOutcome> = cohort.iter().map(|p| outcome(p.1, p.2)).collect();
+    let (weight, set) = (vec![1.0; treated.len()], vec![None; treated.len()]);
+    let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcomes };
+    let plan = AnalysisPlan { permutation_draws: 200, ..AnalysisPlan::default() };
+    let analysis = analyse(design, &[], &plan, &|| {}).unwrap();
+    let sizes = [("a", 3), ("b", 40), ("c", 57), ("d", 100)];
+    let row = |level: &str, n: i64| {
+        let share = n as f64 / 200.0;
+        let same = Comparison {
+            mean_treated: share,
+            mean_control: share,
+            smd: 0.0,
+            variance_ratio: None,
+            ecdf_mean: 0.0,
+            ecdf_max: 0.0,
+        };
+        let name = format!("gender{level}");
+        BalanceRow { name, all: same, matched: Some(same), pair_distance: None, light: Light::Green }
+    };
+    let balance: Vec<BalanceRow> = sizes.iter().map(|(level, n)| row(level, *n)).collect();
+    let profile = sizes.iter().map(|(level, n)| ((*level).to_owned(), *n)).collect();
+    let alternatives = Alternatives { doubly_robust: None, runs: Vec::new() };
+    let result = findings(&analysis, OutcomeCounts::of(&design), &alternatives, profile, None, &balance).result;
+    let profile: BTreeSet<&str> =
+        result.profile[0].rows.iter().filter(|r| r.withheld.is_none()).map(|r| r.label.as_str()).collect();
+    assert!(profile.contains("d") && !profile.contains("a"), "{profile:?}");
+    let mut hidden = 0;
+    for row in &result.balance.rows {
+        let level = row.level.as_deref().unwrap();
+        assert!(row.withheld.is_some() || profile.contains(level), "{level} is in the balance table alone");
+        hidden += usize::from(row.withheld.is_some());
+    }
+    assert!((2..4).contains(&hidden), "{hidden}");
 }

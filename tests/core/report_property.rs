@@ -260,6 +260,29 @@ fn every_table_value_is_the_stored_one_rounded() {
     assert!(conclusive > 100, "the random results are too tame: {conclusive}");
 }
 
+#[test]
+fn the_hazard_ratio_is_said_as_it_is_stored() {
+    let mut said = 0;
+    for result in results() {
+        let sentences = words(&result).sensitivity;
+        let found = sentences.iter().find(|s| s.contains("hazard ratio"));
+        let Some(ratio) = &result.sensitivity.hazard_ratio else {
+            assert_eq!(found, None);
+            continue;
+        };
+        let printed = numbers(found.unwrap().split_once(" is ").unwrap().1);
+        for (text, stored) in printed.iter().zip([ratio.value, ratio.low, ratio.high]) {
+            is_rounded(text, stored.unwrap(), 2, &[0.0, 1.0]);
+        }
+        if let Some(p) = result.sensitivity.hazard_ratio_p {
+            p_cell(printed[3].as_str(), Some(p.max(0.01)), false);
+        }
+        assert!(found.unwrap().contains("below 1 stands for fewer") && found.unwrap().contains("above 1 for more"));
+        said += 1;
+    }
+    assert!(said > 500, "{said}");
+}
+
 /// The numbers in a sentence, as printed.
 fn numbers(sentence: &str) -> Vec<String> {
     sentence

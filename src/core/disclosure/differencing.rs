@@ -120,7 +120,7 @@ impl Bucket {
     }
 }
 
-/// Compares a new cohort with every earlier one of the provider and programme, alone and in pairs.
+/// Compares a new cohort with every earlier one, alone and in pairs.
 ///
 /// # Errors
 /// [`Error::InvalidInput`] if a sketch does not have 64 numbers.

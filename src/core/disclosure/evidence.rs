@@ -173,6 +173,7 @@ mod tests {
                 breakdown("court", Some(("reoffended", "yes")), categories),
             ],
             parts: Vec::new(),
+            dimension: None,
         }];
         let (gates, policy) = (Gates::default(), Policy::default());
         let safe = protect_groups(&groups, &gates, &policy, &[], &|| {}, &|| false).unwrap();

@@ -75,6 +75,13 @@ pub struct Breakdown {
     pub merge_small: bool,
 }
 
+impl Breakdown {
+    /// Puts the people of these categories into [`OTHER`].
+    pub fn merge(&mut self, labels: &[String]) {
+        self.categories = into_other(&self.categories, labels);
+    }
+}
+
 /// People who are analysed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -103,6 +110,11 @@ impl SafeBreakdown {
     /// The number of a category; `None` if hidden or not there.
     pub fn count(&self, category: &str) -> Option<i64> {
         self.categories.iter().find(|(name, _)| name == category).and_then(|(_, count)| *count)
+    }
+
+    /// Whether a category is there and hidden.
+    pub fn is_hidden(&self, category: &str) -> bool {
+        self.categories.iter().any(|(name, count)| name == category && count.is_none())
     }
 }
 
@@ -327,7 +339,7 @@ fn merge_categories(group: &Group, threshold: i64) -> Result<Group> {
         for same in parts.filter(|same| (same.name.clone(), same.of.clone()) == key) {
             same.categories = into_other(&same.categories, &small);
         }
-        breakdown.categories = into_other(&breakdown.categories, &small);
+        breakdown.merge(&small);
     }
     Ok(merged)
 }

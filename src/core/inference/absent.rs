@@ -57,6 +57,12 @@ pub enum Absent {
     /// The survival curve is at zero or one, where the method has no interval.
     #[error("the curve is at zero or one, where this interval does not exist")]
     CurveAtEdge,
+    /// The likelihood has no maximum: a coefficient would have to be infinite.
+    #[error("the likelihood rises without end, so there is no finite estimate")]
+    MonotoneLikelihood,
+    /// The iteration found no maximum.
+    #[error("the estimate did not settle")]
+    NotConverged,
     /// The people are not in matched sets.
     #[error("the people are not in matched sets")]
     NotInSets,

@@ -7,6 +7,7 @@ use crate::outcomes::PersonOutcome;
 use super::absent::{Absent, Confidence, Defined, Interval, finite};
 use super::adjust::{benjamini_hochberg, holm};
 use super::compare::{AbsentField, TARGET_POWER};
+use super::cox::HazardRatio;
 use super::curves::{Curve, Curves, curves};
 use super::distributions::{normal_quantile, student_quantile};
 use super::explain::{Sensitivity, sensitivity};
@@ -62,6 +63,9 @@ pub struct Analysis {
     pub comparison_curve: Curve,
     /// P-value of the log-rank test of the two curves, a description outside the family of tests; it ignores pairing.
     pub log_rank_p_value: Option<f64>,
+    /// Hazard of a first re-offence, treatment over comparison: weighted, clustered on matched sets; outside the family too.
+    #[serde(default)]
+    pub hazard_ratio: Option<HazardRatio>,
     /// Why fields are empty.
     pub absent: Vec<AbsentField>,
 }
@@ -216,8 +220,12 @@ pub fn analyse(
         }
     }
     adjust(&mut measures, &mut sub_groups, &mut interactions, plan);
-    let Curves { groups: [treatment_curve, comparison_curve], log_rank_p_value } = curves(&design, plan.confidence)?;
-    let absent = log_rank_p_value.err().map(|reason| AbsentField { field: "log_rank_p_value".to_owned(), reason });
+    let Curves { groups: [treatment_curve, comparison_curve], log_rank_p_value, hazard_ratio } =
+        curves(&design, plan.confidence)?;
+    let absent = [("log_rank_p_value", log_rank_p_value.err()), ("hazard_ratio", hazard_ratio.err())];
+    let absent = absent
+        .into_iter()
+        .filter_map(|(field, reason)| reason.map(|reason| AbsentField { field: field.to_owned(), reason }));
     Ok(Analysis {
         plan: plan.clone(),
         standard_errors,
@@ -227,10 +235,11 @@ pub fn analyse(
         treatment_curve,
         comparison_curve,
         log_rank_p_value: log_rank_p_value.ok(),
+        hazard_ratio: hazard_ratio.ok(),
         measures,
         sub_groups,
         interactions,
-        absent: absent.into_iter().collect(),
+        absent: absent.collect(),
     })
 }
 

@@ -1,10 +1,12 @@
-//! Cumulative re-offending over the follow-up, one curve a group.
+//! Cumulative re-offending over the follow-up, one curve a group, and what compares the two.
 
 use crate::error::Result;
 use crate::number::pairwise_sum;
+use crate::outcomes::PersonOutcome;
 
 use super::absent::{Absent, Confidence, Defined};
 use super::analyse::Design;
+use super::cox::{CoxSample, HazardRatio, Ties, cox_regression};
 use super::means::effective_n;
 use super::survival::{RiskTable, SurvivalInterval, log_rank};
 
@@ -33,10 +35,11 @@ pub struct CurvePoint {
     pub at_risk: f64,
 }
 
-/// The curves of treatment and comparison, and the p-value of the log-rank test between them.
+/// The curves of treatment and comparison, the p-value of the log-rank test between them, and their hazard ratio.
 pub(super) struct Curves {
     pub groups: [Curve; 2],
     pub log_rank_p_value: Defined<f64>,
+    pub hazard_ratio: Defined<HazardRatio>,
 }
 
 /// Weights are scaled to add up to the effective number of each group, so that Greenwood's standard error knows how much
@@ -49,7 +52,34 @@ pub(super) fn curves(design: &Design<'_>, confidence: Confidence) -> Result<Curv
     } else {
         Err(Absent::WeightsDiffer)
     };
-    Ok(Curves { groups: [treatment, comparison].map(|group| group.curve(confidence)), log_rank_p_value })
+    Ok(Curves {
+        groups: [treatment, comparison].map(|group| group.curve(confidence)),
+        log_rank_p_value,
+        hazard_ratio: hazard_ratio(design, confidence)?,
+    })
+}
+
+/// The hazard of a first re-offence in the treatment group over that in the comparison group: Cox regression on treatment
+/// alone with the design's weights, Efron's ties, variance robust and clustered on matched sets (Lin and Wei 1989; for
+/// matched samples Austin 2014).
+fn hazard_ratio(design: &Design<'_>, confidence: Confidence) -> Result<Defined<HazardRatio>> {
+    let reoffended: Vec<bool> = design.outcome.iter().map(PersonOutcome::reoffended).collect();
+    let event_in = |treated: bool| {
+        (0..reoffended.len()).any(|i| design.treated[i] == treated && design.weight[i] > 0.0 && reoffended[i])
+    };
+    match [event_in(true), event_in(false)] {
+        [true, true] => {}
+        [false, false] => return Ok(Err(Absent::NoEvents)),
+        _ => return Ok(Err(Absent::NoEventsInOneGroup)),
+    }
+    let time: Vec<f64> = design.outcome.iter().map(|outcome| f64::from(outcome.days_at_risk)).collect();
+    let treated: Vec<f64> = design.treated.iter().map(|&t| f64::from(u8::from(t))).collect();
+    let covariates = [treated.as_slice()];
+    let sample = CoxSample::new(&time, &reoffended, design.weight, design.set, &covariates)?;
+    Ok(cox_regression(sample, Ties::Efron).and_then(|fit| {
+        let treatment = fit.coefficients.first().ok_or(Absent::NoVariance)?;
+        Ok(treatment.hazard_ratio(treatment.robust_standard_error?, confidence))
+    }))
 }
 
 /// One group under observation.

@@ -13,24 +13,25 @@ use libm::{erfc, lgamma as ln_gamma};
 /// ln(sqrt(2 pi)).
 const LN_SQRT_2PI: f64 = 0.918_938_533_204_672_8;
 
-/// P(Z <= z) of the standard normal distribution.
+/// P(Z <= z) of the standard normal distribution, erfc(-z / sqrt 2) / 2 (Abramowitz and Stegun 1964, 26.2.29).
 pub fn normal_cdf(z: f64) -> f64 {
     0.5 * erfc(-z / SQRT_2)
 }
 
-/// P(Z > z) of the standard normal distribution, accurate far into the tail.
+/// P(Z > z) of the standard normal distribution, accurate far into the tail; as [`normal_cdf`].
 pub fn normal_upper_tail(z: f64) -> f64 {
     0.5 * erfc(z / SQRT_2)
 }
 
-/// P(|Z| > |z|), the two-sided p-value of a normal test statistic.
+/// P(|Z| > |z|), the two-sided p-value of a normal test statistic; as [`normal_cdf`].
 pub fn normal_two_sided(z: f64) -> f64 {
     erfc(z.abs() / SQRT_2)
 }
 
 /// The z with P(Z <= z) = `p`; -inf and inf at 0 and 1.
 ///
-/// The log of the distribution function is concave, so Newton's method on it cannot go astray.
+/// The log of the distribution function is concave, so Newton's method on it cannot go astray (Boyd and
+/// Vandenberghe 2004, section 3.5 and 9.5).
 pub fn normal_quantile(p: f64) -> f64 {
     if p > 0.5 {
         return -normal_quantile(1.0 - p);
@@ -190,7 +191,8 @@ fn beta_quantile_log_odds(p: f64, a: f64, b: f64) -> f64 {
     u
 }
 
-/// The x with P(X <= x) = `p` of the beta distribution with shapes a, b > 0.
+/// The x with P(X <= x) = `p` of the beta distribution with shapes a, b > 0: the root of the incomplete beta function of
+/// DiDonato and Morris 1992.
 ///
 /// ```
 /// # use jdl_core::inference::beta_quantile;
@@ -213,7 +215,8 @@ pub(super) fn beta_odds_quantile(p: f64, a: f64, b: f64) -> f64 {
     beta_quantile_log_odds(p, a, b).exp()
 }
 
-/// P(X >= x) of a binomial count: `x` or more among `n` with probability `p`.
+/// P(X >= x) of a binomial count: `x` or more among `n` with probability `p`, by the incomplete beta
+/// function (Abramowitz and Stegun 1964, 26.5.24).
 pub fn binomial_upper_tail(x: u64, n: u64, p: f64) -> f64 {
     if x == 0 {
         1.0
@@ -224,7 +227,7 @@ pub fn binomial_upper_tail(x: u64, n: u64, p: f64) -> f64 {
     }
 }
 
-/// P(X <= x) of a binomial count.
+/// P(X <= x) of a binomial count; as [`binomial_upper_tail`].
 pub fn binomial_lower_tail(x: u64, n: u64, p: f64) -> f64 {
     if x >= n { 1.0 } else { beta_tails(p, 1.0 - p, (x + 1) as f64, (n - x) as f64).1 }
 }
@@ -261,7 +264,8 @@ pub(super) fn partition_point(mut low: u64, mut high: u64, holds: impl Fn(u64) -
     low
 }
 
-/// P(|T| > |t|) of Student's t with `df` > 0 degrees of freedom (real).
+/// P(|T| > |t|) of Student's t with `df` > 0 degrees of freedom (real), by the incomplete beta function (Abramowitz and
+/// Stegun 1964, 26.7.1 and 26.5.27).
 pub fn student_two_sided(t: f64, df: f64) -> f64 {
     if !df.is_finite() {
         return normal_two_sided(t);
@@ -273,7 +277,8 @@ pub fn student_two_sided(t: f64, df: f64) -> f64 {
     beta_tails(x, y, df / 2.0, 0.5).0
 }
 
-/// The t with P(T > t) = `upper` (in (0, 1)) of Student's t with `df` > 0 degrees of freedom.
+/// The t with P(T > t) = `upper` (in (0, 1)) of Student's t with `df` > 0 degrees of freedom, from the beta quantile; as
+/// [`student_two_sided`].
 pub fn student_quantile(upper: f64, df: f64) -> f64 {
     if upper > 0.5 {
         return -student_quantile(1.0 - upper, df);
@@ -288,7 +293,8 @@ pub fn student_quantile(upper: f64, df: f64) -> f64 {
     df.sqrt() * (-0.5 * beta_quantile_log_odds(2.0 * upper, df / 2.0, 0.5)).exp()
 }
 
-/// P(X > x) of the chi-square distribution with `df` > 0 degrees of freedom.
+/// P(X > x) of the chi-square distribution with `df` > 0 degrees of freedom, by the incomplete gamma function (Abramowitz
+/// and Stegun 1964, 26.4.19).
 pub fn chi_square_upper_tail(x: f64, df: f64) -> f64 {
     if x <= 0.0 {
         return 1.0;

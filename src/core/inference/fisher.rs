@@ -26,7 +26,7 @@ struct Table {
     events: f64,
 }
 
-/// The two-sided p-value of [`fisher_exact`] alone, which needs no root finding.
+/// The two-sided p-value of [`fisher_exact`] alone (Fisher 1935), which needs no root finding.
 pub fn fisher_p_value(first: Proportion, second: Proportion) -> f64 {
     let table = Table::new(first, second);
     if table.lowest == table.highest { 1.0 } else { table.two_sided() }

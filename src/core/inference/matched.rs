@@ -101,7 +101,7 @@ struct Row {
     set: Option<u32>,
 }
 
-/// The difference of weighted means with the standard error asked for.
+/// The difference of weighted means with the standard error asked for; sources stand at each [`Robust`].
 ///
 /// # Errors
 /// [`Absent::NobodyToMeasure`] where a group has nobody with a weight above 0.

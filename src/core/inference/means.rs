@@ -170,7 +170,7 @@ pub struct WeightedWelch {
     pub test: Defined<TTest>,
 }
 
-/// Welch's test with weighted means and reliability-weight variances over Kish's effective numbers.
+/// Welch's test (Welch 1947) with weighted means and reliability-weight variances over Kish's effective numbers (Kish 1965).
 ///
 /// ```
 /// # use jdl_core::inference::{weighted_welch, Confidence, Sample};

@@ -14,6 +14,7 @@ mod alternatives;
 mod analyse;
 mod compare;
 mod counts;
+mod cox;
 mod curves;
 mod distributions;
 mod explain;
@@ -44,6 +45,7 @@ pub use counts::{
     CountObservation, ExactRateRatio, Exposure, NegativeBinomial, negative_binomial_rate_ratio, poisson_rate_ratio,
     poisson_rate_ratio_exact,
 };
+pub use cox::{CoxCoefficient, CoxFit, CoxSample, HazardRatio, Ties, cox_regression};
 pub use curves::{Curve, CurvePoint};
 pub use distributions::{
     beta_quantile, binomial_lower_tail, binomial_upper_tail, chi_square_upper_tail, normal_cdf, normal_quantile,

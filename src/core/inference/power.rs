@@ -35,7 +35,7 @@ fn power(p: [f64; 2], n: [f64; 2], z: f64) -> f64 {
     if actual <= 0.0 { if margin > 0.0 { 1.0 } else { 0.0 } } else { normal_cdf(margin / actual) }
 }
 
-/// [`power_two_rates`] plus the chance of a significant finding in the wrong direction (`strict` in R).
+/// [`power_two_rates`] plus the chance of a significant finding in the wrong direction (`strict` in R's `power.prop.test`).
 ///
 /// # Errors
 /// As [`power_two_rates`].
@@ -56,7 +56,8 @@ pub struct DetectableRate {
     pub below: Defined<f64>,
 }
 
-/// The rates of a group of `n[1]` that a z-test tells from `rate` in a group of `n[0]` with probability `power`.
+/// The rates of a group of `n[1]` that a z-test tells from `rate` in a group of `n[0]` with probability `power`:
+/// the inverse of [`power_two_rates`] (Fleiss, Levin and Paik 2003, chapter 4).
 ///
 /// # Errors
 /// `InvalidInput` on `rate`, `people`, `power` or `alpha`.
@@ -78,7 +79,8 @@ pub fn detectable_rate(rate: f64, n: [f64; 2], target: f64, alpha: f64) -> Resul
 }
 
 /// How many people it takes in the first group, the second being `ratio` times as large, for a z-test to find the
-/// difference between rates `p` with probability `power`: the inverse of [`power_two_rates`].
+/// difference between rates `p` with probability `power`: the inverse of [`power_two_rates`] (Fleiss, Levin and Paik 2003,
+/// chapter 4).
 ///
 /// # Errors
 /// `InvalidInput` on `rate`, `ratio`, `power` or `alpha`.
@@ -124,7 +126,7 @@ fn arcsine_power(h: f64, n: [f64; 2], z: f64) -> f64 {
     normal_upper_tail(z - shift) + normal_cdf(-z - shift)
 }
 
-/// The detectable effect size h and the rates that lie that far from `rate` on the arcsine scale.
+/// The detectable effect size h and the rates that lie that far from `rate` on the arcsine scale (Cohen 1988, chapter 6).
 ///
 /// # Errors
 /// As [`detectable_rate`].

@@ -52,7 +52,7 @@ pub fn mann_whitney(first: &[f64], second: &[f64]) -> Result<MannWhitney> {
     mann_whitney_counts(&levels)
 }
 
-/// The Mann-Whitney test of counts (first group, second group) at each level, levels in rising order.
+/// The Mann-Whitney test of counts (first group, second group) at each level, levels in rising order; sources as for [`mann_whitney`].
 ///
 /// # Errors
 /// `InvalidInput` on `levels` where a group is empty.

@@ -103,7 +103,8 @@ pub struct Difference {
     pub interval: Interval,
 }
 
-/// The simple (Wald) interval of a difference of independent rates: d -+ z sqrt(p1 q1/n1 + p2 q2/n2).
+/// The simple (Wald) interval of a difference of independent rates: d -+ z sqrt(p1 q1/n1 + p2 q2/n2)
+/// (Wald 1943; Newcombe 1998, method 1).
 pub fn diff_wald(first: Proportion, second: Proportion, confidence: Confidence) -> Difference {
     let difference = first.rate() - second.rate();
     let standard_error = (first.variance() + second.variance()).sqrt();
@@ -141,7 +142,7 @@ fn z_test(difference: f64, standard_error: f64) -> Defined<ZTest> {
     Ok(ZTest { standard_error, z, p_value: normal_two_sided(z) })
 }
 
-/// The two-sided z-test with the standard error of [`diff_wald`]. Absent where that is zero.
+/// The two-sided z-test with the standard error of [`diff_wald`] (Wald 1943). Absent where that is zero.
 ///
 /// # Errors
 /// [`Absent::NoVariance`].
@@ -149,7 +150,8 @@ pub fn z_test_unpooled(first: Proportion, second: Proportion) -> Defined<ZTest> 
     z_test(first.rate() - second.rate(), (first.variance() + second.variance()).sqrt())
 }
 
-/// The two-sided z-test with the pooled rate in the standard error; z squared is [`chi_square`] without correction.
+/// The two-sided z-test with the pooled rate in the standard error; z squared is [`chi_square`] without correction
+/// (Pearson 1900).
 ///
 /// # Errors
 /// [`Absent::NoVariance`] where nobody or everybody had the event.

@@ -49,7 +49,7 @@ pub fn odds_ratio(first: Proportion, second: Proportion, confidence: Confidence)
     log_interval((a / b) / (c / d), variance, confidence)
 }
 
-/// [`risk_ratio`] with 0.5 added to all four cells where one of them is empty, otherwise unchanged.
+/// [`risk_ratio`] with 0.5 (Haldane 1955; Anscombe 1956) added to all four cells where one of them is empty, otherwise unchanged.
 pub fn risk_ratio_add_half(first: Proportion, second: Proportion, confidence: Confidence) -> Ratio {
     if !has_empty_cell(first, second) {
         return risk_ratio(first, second, confidence);

@@ -49,7 +49,7 @@ pub fn rosenbaum_binary(b: u64, c: u64, gamma: f64) -> Result<Defined<Sensitivit
 }
 
 /// The Gamma at which the upper bound of [`rosenbaum_binary`] reaches `alpha` (one-sided): weaker hidden factors
-/// cannot explain the finding away.
+/// cannot explain the finding away (Rosenbaum 2002, chapter 4).
 ///
 /// # Errors
 /// `InvalidInput` on `alpha`; absent where no pair is discordant or the finding is not significant even at Gamma = 1.

@@ -64,7 +64,13 @@ pub fn check(result: &StoredResult) -> Result<()> {
     for value in [s.rosenbaum_gamma, s.e_value, s.minimum_detectable_effect] {
         number(value, "sensitivity")?;
     }
-    share(s.permutation_p, "permutation p")?;
+    for p in [s.permutation_p, s.hazard_ratio_p, s.aipw_p] {
+        share(p, "sensitivity p")?;
+    }
+    if let Some(estimate) = &s.hazard_ratio {
+        interval(estimate, "hazard ratio")?;
+        ensure(estimate.low.is_none_or(|low| low >= 0.0), "a hazard ratio is not negative")?;
+    }
     if let Some(estimate) = &s.aipw {
         interval(estimate, "doubly robust estimate")?;
     }

@@ -1,8 +1,8 @@
 //! From what the earlier stages found to the one stored result, and in it only what may be published.
 //!
-//! All counts of the report (the two groups by outcome, by court category, by custody, by sex, ethnicity and age) go through
-//! one linked disclosure model; a measure is shown only where all of its counts are. The attrition funnel, the balance
-//! table and the curves give numbers of people too, so they are merged or thinned until none is small.
+//! All counts of the report (the two groups by outcome, by court category, by custody, by sex, ethnicity and age, and by the
+//! levels of the balance table) go through one linked disclosure model; a measure or mean is shown only where all of its
+//! counts are. The attrition funnel and the curves give numbers of people too, so they are merged or thinned until none is small.
 
 mod balance;
 mod measures;
@@ -17,8 +17,8 @@ use crate::inference::{self, Alternatives, Analysis};
 use crate::matching;
 use crate::number::Heartbeat;
 
-use self::balance::balance;
-use self::measures::{Shown, measure};
+use self::balance::{balance, breakdowns};
+use self::measures::{Shown, measure, withhold_small_rests};
 use self::sensitivity::{further_tests, sensitivity};
 use self::sub_groups::{interactions, parts, sub_groups};
 use super::check::check;
@@ -165,10 +165,11 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     };
     let rules = Rules { alpha: findings.significance_level, rate_decimals: findings.rate_decimals, ..Rules::default() };
 
-    let measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
+    let mut measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
+    withhold_small_rests(&mut measures, &shown);
     let people_hidden = shown.groups.iter().any(|g| g.people.is_none());
     let hidden = |shown: bool| if shown { None } else { Some(WITHHELD.to_owned()) };
-    let balance = balance(findings, &rules, people_hidden);
+    let balance = balance(findings, &rules, shown.groups);
     let primary = measures.iter().find(|m| m.key == findings.request.plan.primary);
     let sensitivity = sensitivity(findings, primary);
     let profile = profile(findings, treatment);
@@ -293,7 +294,7 @@ fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool)
     };
     let of = Some(("reoffended", "yes"));
     let custodial = findings.counts.first_custodial[which];
-    let mut breakdowns = vec![
+    let mut divided = vec![
         breakdown("reoffended", None, &[("yes", reoffenders), ("no", people - reoffenders)]),
         breakdown(
             "court category",
@@ -313,19 +314,12 @@ fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool)
         ),
     ];
     if !with_outcomes {
-        breakdowns = vec![breakdown("people", None, &[("all", people)])];
+        divided = vec![breakdown("people", None, &[("all", people)])];
     }
-    if which == 0 {
-        breakdowns.extend(findings.profile.iter().map(|block| Breakdown {
-            name: block.key.clone(),
-            of: None,
-            categories: block.categories.clone(),
-            merge_small: true,
-        }));
-    }
+    divided.extend(breakdowns(findings, which));
     Ok(Group {
         name: name.to_owned(),
-        breakdowns,
+        breakdowns: divided,
         parts: if with_outcomes { parts(findings, which) } else { Vec::new() },
         dimension: None,
     })

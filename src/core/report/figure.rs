@@ -243,6 +243,14 @@ pub struct PrintedEstimate {
     pub high: Option<Rounded>,
 }
 
+/// The digits of a ratio: two decimals, more where two would print zero or put it on the other side of one.
+pub fn ratio_rounded(ratio: f64) -> Rounded {
+    let ratio = quiet(ratio);
+    Rounded::holding(ratio, 2, |rounded| {
+        (rounded > 0.0 || ratio <= 0.0) && rounded.partial_cmp(&1.0) == ratio.partial_cmp(&1.0)
+    })
+}
+
 /// The digits of p: two decimals, more where two would print zero or put it on the other side of alpha.
 pub fn p_rounded(p: f64, alpha: f64) -> Rounded {
     let p = quiet(p);

@@ -4,7 +4,7 @@
 //! sections 0 and 5), so nothing is published with more digits than the report prints. Rounding keeps the side of every
 //! limit (zero, alpha, the lights), so a report made from the rounded numbers says the same words.
 
-use crate::report::figure::{Rounded, Style, effective_n_rounded, finite, p_rounded, smd_rounded};
+use crate::report::figure::{Rounded, Style, effective_n_rounded, finite, p_rounded, ratio_rounded, smd_rounded};
 use crate::report::reading::primary;
 use crate::report::result::{Estimate, GroupFigure, Rules, StoredResult};
 
@@ -60,6 +60,12 @@ pub fn at_printed_precision(result: &StoredResult) -> StoredResult {
     s.rosenbaum_gamma = two(s.rosenbaum_gamma);
     s.e_value = two(s.e_value);
     s.permutation_p = p(s.permutation_p);
+    s.hazard_ratio_p = p(s.hazard_ratio_p);
+    if let Some(estimate) = &mut s.hazard_ratio {
+        for value in [&mut estimate.value, &mut estimate.low, &mut estimate.high] {
+            *value = finite(*value).map(|v| ratio_rounded(v).value());
+        }
+    }
     s.aipw_p = p(s.aipw_p);
     s.minimum_detectable_effect = finite(s.minimum_detectable_effect).map(|v| style.stored(style.size(v)));
     if let Some(estimate) = &mut s.aipw {

@@ -350,6 +350,13 @@ pub struct Sensitivity {
     pub aipw_p: Option<f64>,
     /// People in the pool that it rests on.
     pub aipw_pool_n: Option<u64>,
+    /// Hazard of a first re-offence, treatment over comparison (Cox regression, weighted, robust, clustered on matched sets);
+    /// about the time to it whatever the primary measure.
+    #[serde(default)]
+    pub hazard_ratio: Option<Estimate>,
+    /// Its p.
+    #[serde(default)]
+    pub hazard_ratio_p: Option<f64>,
     /// p of the permutation test.
     pub permutation_p: Option<f64>,
     /// Draws of the permutation test.

@@ -396,12 +396,23 @@ pub fn sensitivity(result: &StoredResult) -> Table {
     table
 }
 
+/// Stands for [`usual_method`] in the table of tests.
+pub(crate) const USUAL_METHOD: &str = "usual";
+
+/// The method of at least half of the tests, said once beside the table rather than in a dozen rows.
+pub(crate) fn usual_method(result: &StoredResult) -> Option<&str> {
+    let made = &result.tests_made;
+    let with = |method: &str| made.iter().filter(|test| test.method == method).count();
+    made.iter().map(|test| test.method.as_str()).find(|method| with(method) > 1 && 2 * with(method) >= made.len())
+}
+
 /// Every test that was made.
 pub fn tests(result: &StoredResult) -> Table {
     let mut withheld = Withheld::default();
     let mut table =
         Table::new("tests", "Every test that was made", &["Test", "Family", "Method", "p", "p (Holm)", "p (BH)"]);
     table.words.extend([1, 2]);
+    let usual = usual_method(result);
     for test in &result.tests_made {
         let hidden = test.withheld.as_ref();
         let label = match &test.subgroup {
@@ -412,7 +423,7 @@ pub fn tests(result: &StoredResult) -> Table {
         table.rows.push(vec![
             label,
             test.family.clone(),
-            test.method.clone(),
+            if usual == Some(&test.method) { USUAL_METHOD.to_owned() } else { test.method.clone() },
             p(result, test.p_value, hidden),
             p(result, test.p_holm, hidden),
             p(result, test.p_bh, hidden),

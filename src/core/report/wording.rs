@@ -7,7 +7,8 @@
 use serde::Serialize;
 
 use crate::report::figure::{
-    NOT_AVAILABLE, Rounded, Style, WITHHELD, count, effective_n_rounded, finite, or_withheld, smd_rounded,
+    NOT_AVAILABLE, Rounded, Style, WITHHELD, count, effective_n_rounded, finite, or_withheld, ratio_rounded,
+    smd_rounded,
 };
 pub use crate::report::phrases::MeasureWords;
 use crate::report::phrases::{
@@ -17,6 +18,7 @@ use crate::report::phrases::{
 use crate::report::reading::{Verdict, primary, read};
 use crate::report::result::{Light, Population, Status, StoredResult, Unit};
 use crate::report::sub_groups;
+use crate::report::tables::{USUAL_METHOD, usual_method};
 
 /// Every sentence of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -358,9 +360,12 @@ fn tests(result: &StoredResult) -> String {
     let raw = result.tests_made.iter().filter(|t| at_most(t.p_value)).count();
     let holm = result.tests_made.iter().filter(|t| at_most(t.p_holm)).count();
     let bh = result.tests_made.iter().filter(|t| at_most(t.p_bh)).count();
+    let method = usual_method(result)
+        .map(|method| format!(" Where the table says \"{USUAL_METHOD}\", the method is: {method}."))
+        .unwrap_or_default();
     format!(
         "Tests made: {made}, all of them listed. With p of {alpha} or less: {raw} unadjusted, {holm} adjusted by Holm, \
-         {bh} adjusted by Benjamini and Hochberg."
+         {bh} adjusted by Benjamini and Hochberg.{method}"
     )
 }
 
@@ -401,6 +406,21 @@ fn sensitivity(result: &StoredResult) -> Vec<String> {
     if let Some(estimate) = s.aipw.as_ref().and_then(|e| estimate_text(style, e)) {
         out.push(format!(
             "A doubly robust estimate of the difference (from models of treatment and of re-offending, not from matches) is {estimate}."
+        ));
+    }
+    if let Some(ratio) = &s.hazard_ratio
+        && let Some(value) = finite(ratio.value)
+    {
+        let interval = finite(ratio.low)
+            .zip(finite(ratio.high))
+            .map(|(low, high)| format!(" ({} to {})", ratio_rounded(low), ratio_rounded(high)))
+            .unwrap_or_default();
+        let p = finite(s.hazard_ratio_p).map(|p| format!(", {}", p_phrase(p, result.rules.alpha))).unwrap_or_default();
+        out.push(format!(
+            "By the time to the first re-offence, the hazard ratio of the treatment group to the comparison group is \
+             {}{interval}{p} (Cox regression with the weights and pairing of the main analysis; below 1 stands for fewer \
+             or later first re-offences, above 1 for more or earlier ones, alike on every day of the follow-up).",
+            ratio_rounded(value)
         ));
     }
     if let Some(p) = finite(s.permutation_p) {

@@ -64,6 +64,11 @@ for (d in cases) {
     k <- summary(survfit(Surv(day, event) ~ 1, data = g, weights = w, conf.type = "log-log", robust = FALSE), times = c(91, 182, 364), extend = TRUE)
     for (i in 1:3) { at <- paste0("curve", t, "/", c(91, 182, 364)[i]); say(case, at, 1 - k$surv[i]); say(case, paste0(at, "/low"), 1 - k$upper[i]); say(case, paste0(at, "/high"), 1 - k$lower[i]) }
   }
+  # Hazard ratio of treatment, weighted and robust, clustered on sets where there are any.
+  d$cluster <- if (clustered) d$set else seq_len(nrow(d))
+  h <- summary(coxph(Surv(day, event) ~ treated, data = d, weights = weight, cluster = cluster, ties = "efron", control = coxph.control(eps = 1e-13, toler.chol = 1e-14, iter.max = 100)))
+  say(case, "hazard/ratio", h$conf.int[1]); say(case, "hazard/standard_error", h$coefficients[4]); say(case, "hazard/p_value", h$coefficients[6])
+  say(case, "hazard/low", h$conf.int[3]); say(case, "hazard/high", h$conf.int[4])
   # Doubly robust, on everybody: both models from scratch.
   f <- glm(treated ~ age + priors + level, binomial, d, control = glm.control(1e-14, 100))
   o <- glm(event ~ age + priors + level, binomial, d[d$treated == 0, ], control = glm.control(1e-14, 100))

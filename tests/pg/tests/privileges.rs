@@ -155,6 +155,29 @@ fn an_analyst_sees_the_requests_that_are_theirs_and_a_reader_sees_released_resul
 }
 
 #[test]
+fn analysis_rows_do_not_stand_in_the_order_of_the_people() {
+    let lab = Lab::new("order");
+    let request = lab.made_up(5_000, 200);
+    lab.connect("ann").batch_execute(&format!("SELECT jdl_analyse({request})")).unwrap();
+    // The order in which rows were written, and the numbers of the matched sets, against the people behind the pseudonyms.
+    for (relation, order) in [("member", "m.ctid"), ("outcome", "m.ctid"), ("member", "m.matched_set")] {
+        let row = lab
+            .admin()
+            .query_one(
+                &format!(
+                    "SELECT corr(place, person_id), count(*) FROM (
+                         SELECT dense_rank() OVER (ORDER BY {order}) AS place, p.person_id FROM jdl_pseudonymised.{relation} m JOIN jdl_restricted.pseudonym p USING (request_id, pseudonym)
+                         WHERE {order} IS NOT NULL) placed"
+                ),
+                &[],
+            )
+            .unwrap();
+        let (correlation, rows): (f64, i64) = (row.get(0), row.get(1));
+        assert!(rows > 500 && correlation.abs() < 0.25, "{relation} by {order}: {correlation}");
+    }
+}
+
+#[test]
 fn the_inner_functions_are_closed_to_people() {
     let lab = Lab::new("inner");
     // What people may call of the functions whose names begin with an underscore: who they are and what they may.

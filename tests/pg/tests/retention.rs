@@ -254,6 +254,65 @@ fn nobody_keeps_data_by_leaving_a_transaction_open() {
 }
 
 #[test]
+fn nobody_keeps_what_is_overdue_by_any_lock() {
+    let lab = Lab::new("overdue");
+    let mut bob = lab.connect("bob");
+    let mut admin = lab.admin();
+    let mut overdue = || {
+        let request = opened(&lab);
+        bob.batch_execute(&format!("SELECT jdl_reject({request}, 'a test')")).unwrap();
+        admin
+            .batch_execute(&format!(
+                "UPDATE jdl.request SET destroy_on = current_date - 1 WHERE request_id = {request}"
+            ))
+            .unwrap();
+        request
+    };
+    let mut idle = Vec::new();
+    // The row of the request; the end of the trail, for which every commit waits; and the lock that steps share, by somebody busy.
+    for (person, statements, busy) in [
+        ("ida", "SELECT jdl_note_discussion($, current_date)", false),
+        ("aud", "SET CONSTRAINTS ALL IMMEDIATE; SELECT jdl_dpia($)", false),
+        ("ida", "SELECT jdl_validate($); SELECT pg_sleep(120)", true),
+    ] {
+        let request = overdue();
+        let mut holder = lab.connect(person);
+        let script = format!("BEGIN; {}", statements.replace('$', &request.to_string()));
+        let mut held = None;
+        if busy {
+            held = Some(std::thread::spawn(move || holder.batch_execute(&script).is_err()));
+            std::thread::sleep(Duration::from_secs(1));
+        } else {
+            holder.batch_execute(&script).unwrap();
+            idle.push(holder);
+        }
+        let mut job = lab.connect("jdl_job");
+        job.batch_execute("SET statement_timeout = '30s'").unwrap();
+        let ran = job.query_one("SELECT * FROM jdl_retention_run()", &[]).unwrap();
+        assert_eq!((ran.get::<_, i32>(0), ran.get::<_, i32>(1)), (1, 0), "{person}: {statements}");
+        assert!(held.is_none_or(|held| held.join().unwrap()), "{person}: the session has ended");
+    }
+    assert!(idle.iter_mut().all(|holder| holder.batch_execute("COMMIT").is_err()), "their sessions have ended");
+}
+
+#[test]
+fn a_certificate_counts_what_is_destroyed_and_not_what_an_old_snapshot_saw() {
+    let lab = Lab::new("snapshot");
+    lab.connect("dan").batch_execute("SELECT jdl_synthesise_register(100, 1)").unwrap();
+    let request = lab.open("{}");
+    lab.connect("bob").batch_execute(&format!("SELECT jdl_preflight({request})")).unwrap();
+    assert_eq!(status(&lab, request), "rejected", "nothing was sent, so far");
+    let mut dan = lab.connect("dan");
+    dan.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
+    lab.load(request, "forename,surname\nZebedee,Quixwell\n").unwrap();
+    let (state, text) = refusal(&mut dan, &format!("SELECT jdl_destroy({request})"));
+    assert!(state == "25000" && text.contains("READ COMMITTED"), "{text}");
+    dan.batch_execute("ROLLBACK").unwrap();
+    let certificate: Value = one(&mut dan, &format!("SELECT jdl_destroy({request})"));
+    assert_eq!(certificate["rows"]["submissions"], 1);
+}
+
+#[test]
 fn two_runs_at_once_are_harmless_and_a_missed_one_is_made_good_and_seen() {
     let lab = Lab::new("runs");
     let request = opened(&lab);

@@ -154,3 +154,20 @@ fn destroying_many_at_once_does_not_deadlock() {
     }
     assert!(one::<bool>(&mut lab.connect("aud"), "SELECT intact FROM jdl_audit_verify()"));
 }
+
+#[test]
+fn a_session_that_wants_names_quoted_writes_the_same_names_into_the_trail() {
+    let lab = Lab::new("quoted");
+    let request = lab.open("{}");
+    let before = format!("SET quote_all_identifiers = on; SET jdl.request_id = '{request}'");
+    assert_eq!(lab.psql_load("ida", &before, "forename,surname\nZebedee,Quixwell\n"), Ok(1));
+    let sql = format!(
+        "SELECT count(*) FROM jdl_audit.event WHERE request_id = {request} AND relation = 'jdl_restricted.submission' AND action = 'insert'"
+    );
+    assert_eq!(one::<i64>(&mut lab.connect("aud"), &sql), 1);
+    let mut aud = lab.connect("aud");
+    aud.batch_execute("SET quote_all_identifiers = on").unwrap();
+    let failing: Option<String> =
+        one(&mut aud, "SELECT string_agg(check_id || ': ' || evidence, '; ') FROM jdl_assurance() WHERE NOT passed");
+    assert_eq!(failing, None);
+}

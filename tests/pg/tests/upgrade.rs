@@ -187,9 +187,9 @@ fn a_second_database_of_the_cluster_holds_a_lab_of_its_own_in_any_schema() {
     admin.batch_execute("GRANT CREATE ON SCHEMA public TO PUBLIC").unwrap();
     let (state, text) = refusal(&mut admin, "CREATE EXTENSION jdl");
     assert!(state == "42501" && text.contains("REVOKE CREATE ON SCHEMA public"), "{text}");
-    admin.batch_execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE SCHEMA lab; CREATE EXTENSION jdl SCHEMA lab; SELECT lab.jdl_install()").unwrap();
+    admin.batch_execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE SCHEMA \"a Lab\"; CREATE EXTENSION jdl SCHEMA \"a Lab\"; SELECT \"a Lab\".jdl_install()").unwrap();
     let opened: i64 =
-        one(&mut lab.connect("ida"), &format!("SELECT lab.jdl_open_request('P', 'I', 'cjsm', '{ASSURED}')"));
+        one(&mut lab.connect("ida"), &format!("SELECT \"a Lab\".jdl_open_request('P', 'I', 'cjsm', '{ASSURED}')"));
     assert_eq!(opened, 1, "its own numbers");
     assert_eq!(
         lab.load(
@@ -201,9 +201,9 @@ Zebedee,Quixwell
         .unwrap(),
         1
     );
-    let findings: i64 = one(&mut lab.connect("ida"), "SELECT count(*) FROM lab.jdl_validate(1)");
+    let findings: i64 = one(&mut lab.connect("ida"), "SELECT count(*) FROM \"a Lab\".jdl_validate(1)");
     assert!(findings > 0);
-    assert_eq!(refusal(&mut lab.connect("ann"), "SELECT lab.jdl_report(1)").0, "42501");
+    assert_eq!(refusal(&mut lab.connect("ann"), "SELECT \"a Lab\".jdl_report(1)").0, "42501");
     let refused: i64 = one(&mut lab.connect("aud"), "SELECT count(*) FROM jdl_audit.event WHERE action = 'refused'");
     assert_eq!(refused, 1, "in this trail and not in the first");
     let of_the_first: i64 =
@@ -211,7 +211,7 @@ Zebedee,Quixwell
     assert_eq!(of_the_first, 0);
     let failing: Option<String> = one(
         &mut lab.connect("aud"),
-        "SELECT string_agg(check_id || ': ' || evidence, '; ') FROM lab.jdl_assurance() WHERE NOT passed",
+        "SELECT string_agg(check_id || ': ' || evidence, '; ') FROM \"a Lab\".jdl_assurance() WHERE NOT passed",
     );
     assert_eq!(failing, None);
 }

@@ -1,77 +1,160 @@
 //! The balance table, with the rows hidden that would give small numbers of people away.
 
+use std::collections::BTreeSet;
+
+use crate::disclosure::{Breakdown, OTHER, SafeGroup};
 use crate::matching;
 use crate::report::result::{Balance, BalanceRow, BalanceSummary, Light, Rules};
 
+use super::sub_groups::{covariate, dimension};
 use super::{Findings, WITHHELD};
 
-pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, people_hidden: bool) -> Balance {
+/// One row of the balance table, and what is known of it before the disclosure model.
+struct Row<'a> {
+    row: &'a matching::BalanceRow,
+    /// The covariate's name in the design.
+    name: &'a str,
+    /// The covariate in words.
+    label: &'a str,
+    /// Of a factor.
+    level: Option<&'a str>,
+    /// Whether one of the groups has few people of the level, or could be subtracted from others that have.
+    few: bool,
+}
+
+/// The rows but for the score's. The mean of a level is a number of people: small ones are marked, and with them so many
+/// others of the covariate that they cannot be subtracted in any group.
+fn rows<'a>(findings: &'a Findings<'_>) -> Vec<Row<'a>> {
+    let read = |row: &'a matching::BalanceRow| {
+        let known = findings.covariates.iter().find(|(name, _)| row.name.starts_with(name.as_str()));
+        let (name, label) = known.map_or((&row.name, &row.name), |(name, label)| (name, label));
+        let level = row.name.get(name.len()..).filter(|level| !level.is_empty());
+        Row { row, name, label, level, few: false }
+    };
+    let mut rows: Vec<Row<'_>> = findings.balance.iter().filter(|row| row.name != "distance").map(read).collect();
     let people = [findings.analysis.treatment.people as f64, findings.analysis.comparison.people as f64];
-    let named: Vec<(&matching::BalanceRow, String, Option<String>)> = findings
-        .balance
-        .iter()
-        .filter(|row| row.name != "distance")
-        .map(|row| {
-            let known = findings.covariates.iter().find(|(name, _)| row.name.starts_with(name.as_str()));
-            match known {
-                Some((name, label)) => {
-                    let level = &row.name[name.len()..];
-                    (row, label.clone(), (!level.is_empty()).then(|| level.to_owned()))
-                }
-                None => (row, row.name.clone(), None),
-            }
-        })
-        .collect();
-    // The mean of a level is a number of people: hide small ones, and with them so many that they cannot be subtracted.
-    let mut hidden = vec![people_hidden; named.len()];
-    let fewest = |row: &matching::BalanceRow| {
+    let counts = |row: &matching::BalanceRow| {
         let after = row.matched.unwrap_or(row.all);
         [
-            row.all.mean_treated * people[0],
-            after.mean_treated * people[0],
-            after.mean_control * people[1],
-            row.all.mean_control * findings.pool_size as f64,
+            (row.all.mean_treated, people[0]),
+            (after.mean_treated, people[0]),
+            (after.mean_control, people[1]),
+            (row.all.mean_control, findings.pool_size as f64),
         ]
-        .into_iter()
-        .filter(|count| *count > 0.5)
-        .fold(f64::INFINITY, f64::min)
+    };
+    let fewest = |row: &matching::BalanceRow| {
+        let counts = counts(row).map(|(mean, people)| mean * people);
+        counts.into_iter().filter(|count| *count > 0.5).fold(f64::INFINITY, f64::min)
     };
     let threshold = findings.smallest_cell as f64;
-    let covariates: std::collections::BTreeSet<&String> = named.iter().map(|(_, c, _)| c).collect();
+    let is_small = |count: f64| count > 0.5 && count < threshold - 0.5;
+    // A number such as previous offences: a small sum belongs to few people, and a column of 0 and 1 (which has no
+    // variance ratio) is a level whose complement has no row.
+    for row in rows.iter_mut().filter(|row| row.level.is_none()) {
+        let is_binary = row.row.all.variance_ratio.is_none();
+        row.few = counts(row.row)
+            .into_iter()
+            .any(|(mean, people)| is_small(mean.abs() * people) || (is_binary && is_small((1.0 - mean) * people)));
+    }
+    let covariates: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     for covariate in covariates {
         let mut levels: Vec<usize> =
-            (0..named.len()).filter(|&i| &named[i].1 == covariate && named[i].2.is_some()).collect();
-        levels.sort_by(|&a, &b| fewest(named[a].0).total_cmp(&fewest(named[b].0)).then(a.cmp(&b)));
-        let small = levels.iter().filter(|&&i| fewest(named[i].0) < threshold - 0.5).count();
+            (0..rows.len()).filter(|&i| rows[i].name == covariate && rows[i].level.is_some()).collect();
+        levels.sort_by(|&a, &b| fewest(rows[a].row).total_cmp(&fewest(rows[b].row)).then(a.cmp(&b)));
+        let small = levels.iter().filter(|&&i| fewest(rows[i].row) < threshold - 0.5).count();
         if small > 0 {
             let mut sum = 0.0;
             for (position, &i) in levels.iter().enumerate() {
                 if position < small || position < 2 || sum < threshold {
-                    hidden[i] = true;
-                    sum += fewest(named[i].0);
+                    rows[i].few = true;
+                    sum += fewest(rows[i].row);
                 }
             }
         }
     }
+    rows
+}
+
+/// One group by each factor of the balance table, and the treatment group by its profile, for the linked model: profile,
+/// sub-groups and balance table speak of the same people, so they must show and hide the same levels. Levels that are few in
+/// any group are merged in both.
+pub(super) fn breakdowns(findings: &Findings<'_>, which: usize) -> Vec<Breakdown> {
+    let people = [findings.analysis.treatment.people, findings.analysis.comparison.people][which] as f64;
+    let breakdown =
+        |name: &str, categories| Breakdown { name: name.to_owned(), of: None, categories, merge_small: true };
+    let mut found: Vec<Breakdown> = Vec::new();
+    if which == 0 {
+        found.extend(findings.profile.iter().map(|block| breakdown(&block.key, block.categories.clone())));
+    }
+    let rows = rows(findings);
+    let factors: BTreeSet<&str> = rows.iter().filter(|row| row.level.is_some()).map(|row| row.name).collect();
+    for factor in factors {
+        let levels: Vec<(&Row<'_>, &str, f64)> = rows
+            .iter()
+            .filter(|row| row.name == factor)
+            .filter_map(|row| {
+                let after = row.row.matched.unwrap_or(row.row.all);
+                row.level.map(|level| (row, level, [after.mean_treated, after.mean_control][which] * people))
+            })
+            .collect();
+        let name = dimension(factor);
+        let at = match found.iter().position(|known| known.name == name) {
+            Some(at) => at,
+            // Weighted means are no numbers of people, and then there is nothing to subtract.
+            None if levels.iter().any(|(.., count)| (count - count.round()).abs() > 1e-6)
+                || (levels.iter().map(|(.., count)| count).sum::<f64>() - people).abs() > 1e-3 =>
+            {
+                continue;
+            }
+            None => {
+                let counts = levels.iter().map(|(_, level, count)| ((*level).to_owned(), count.round() as i64));
+                found.push(breakdown(name, counts.collect()));
+                found.len() - 1
+            }
+        };
+        let is_part = |level: &str| {
+            findings.analysis.sub_groups.iter().any(|group| covariate(group.by) == factor && group.level == level)
+        };
+        let few = levels.iter().filter(|(row, level, _)| row.few && !is_part(level));
+        found[at].merge(&few.map(|(_, level, _)| (*level).to_owned()).collect::<Vec<_>>());
+    }
+    found
+}
+
+/// The balance table with the rows hidden that would give small numbers of people away: those that are few, and those of levels
+/// that the linked model hides or has merged in either group.
+pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, groups: [&SafeGroup; 2]) -> Balance {
+    let people_hidden = groups.iter().any(|group| group.people.is_none());
+    let rows = rows(findings);
+    let is_hidden = |row: &Row<'_>| {
+        let in_group = |group: &SafeGroup| {
+            let (Some(level), Some(safe)) = (row.level, group.breakdown(dimension(row.name))) else { return false };
+            let merged = safe.categories.iter().any(|(label, _)| label == OTHER);
+            // A level that is itself called so may have others in it; one that is not there and not merged has nobody.
+            if merged { level == OTHER || safe.count(level).is_none() } else { safe.is_hidden(level) }
+        };
+        row.few || people_hidden || groups.iter().any(|group| in_group(group))
+    };
+    let hidden: Vec<bool> = rows.iter().map(is_hidden).collect();
     let light = |light: matching::Light| match light {
         matching::Light::Green => Light::Green,
         matching::Light::Amber => Light::Amber,
         matching::Light::Red => Light::Red,
     };
     let smd = |row: &matching::BalanceRow| row.matched.map_or(row.all.smd, |m| m.smd);
-    let worst = named.iter().map(|(row, ..)| smd(row).abs()).max_by(f64::total_cmp);
-    let rows = named
+    let worst = rows.iter().map(|row| smd(row.row).abs()).max_by(f64::total_cmp);
+    let rows = rows
         .iter()
         .zip(&hidden)
-        .map(|((row, covariate, level), hidden)| {
+        .map(|(Row { row, label, level, .. }, hidden)| {
             let visible = |value: f64| (!hidden).then_some(value);
             BalanceRow {
-                covariate: covariate.clone(),
-                level: level.clone(),
+                covariate: (*label).to_owned(),
+                level: level.map(str::to_owned),
                 treatment_mean: visible(row.matched.unwrap_or(row.all).mean_treated),
                 comparison_mean_before: visible(row.all.mean_control),
                 comparison_mean_after: row.matched.and_then(|m| visible(m.mean_control)),
-                smd_before: visible(row.all.smd),
+                smd_before: visible(before(row)),
                 smd_after: row.matched.and_then(|m| visible(m.smd)),
                 variance_ratio: row.matched.and_then(|m| m.variance_ratio).and_then(visible),
                 light: (!hidden && row.matched.is_some()).then(|| light(row.light)),
@@ -80,4 +163,13 @@ pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, people_hidden: boo
         })
         .collect();
     Balance { rows, summary: BalanceSummary { worst_smd: worst, light: worst.map(|smd| Light::of(smd, rules)) } }
+}
+
+/// The standardised difference of the analysed treatment group, whose mean stands beside it, from the pool. The treated who found
+/// nobody similar are in no printed mean, or the few of them could be subtracted.
+fn before(row: &matching::BalanceRow) -> f64 {
+    let Some(matched) = row.matched else { return row.all.smd };
+    let spread = |c: &matching::Comparison| (c.mean_treated - c.mean_control) / c.smd;
+    let spread = [spread(&row.all), spread(&matched)].into_iter().find(|spread| spread.is_finite() && *spread > 0.0);
+    spread.map_or(row.all.smd, |spread| (matched.mean_treated - row.all.mean_control) / spread)
 }

@@ -9,6 +9,9 @@ use super::{OutcomeCounts, WITHHELD};
 /// A person who makes up more than this share of a group's re-offences would be read off their number (DISCLOSURE.md section 5).
 const DOMINANCE: f64 = 0.5;
 
+/// Court categories in the order of their counts.
+const CATEGORIES: [&str; 3] = ["summary", "either way", "indictable"];
+
 /// The protected groups, or the parts of them that are a sub-group, asked by measure.
 pub(super) struct Shown<'a> {
     pub groups: [&'a SafeGroup; 2],
@@ -43,7 +46,7 @@ impl Shown<'_> {
         };
         let category = |at: usize| {
             let counts = [self.counts.first_by_category[0][at], self.counts.first_by_category[1][at]];
-            part("court category", ["summary", "either way", "indictable"][at], counts)
+            part("court category", CATEGORIES[at], counts)
         };
         let custody = || part("custody", "yes", self.counts.first_custodial);
         // A total of events and the number of people who had one tell how many had more; few of them would stand out.
@@ -71,6 +74,44 @@ impl Shown<'_> {
                 custody() && !dominated && beyond_first(self.counts.first_custodial)
             }
         }
+    }
+}
+
+/// Withholds frequencies by court category, the one of the fewest re-offences first, until the total less those that are shown is
+/// not a few re-offences of the other categories, nor a few beyond the first ones there: of few re-offences few people have one.
+pub(super) fn withhold_small_rests(measures: &mut [Measure], shown: &Shown<'_>) {
+    let events = |m: &Measure| [m.treatment.events, m.comparison.events].map(|events| events.map(|n| n as i64));
+    let is_total = |m: &&Measure| {
+        matches!(m.key, MeasureKey::ReoffencesPerPerson | MeasureKey::ReoffencesPerReoffender) && m.withheld.is_none()
+    };
+    let Some([Some(treatment), Some(comparison)]) = measures.iter().find(is_total).map(events) else { return };
+    loop {
+        let mut rest = [treatment, comparison];
+        let mut firsts = shown.sizes.map(|sizes| sizes.reoffenders as i64);
+        let mut fewest: Option<(i64, usize)> = None;
+        for (number, m) in measures.iter().enumerate() {
+            let at = CATEGORIES.iter().position(|name| Some(*name) == m.category.as_deref());
+            let (MeasureKey::CourtCategoryFrequency, Some(at), [Some(treatment), Some(comparison)]) =
+                (m.key, at, events(m))
+            else {
+                continue;
+            };
+            for (group, count) in [treatment, comparison].into_iter().enumerate() {
+                rest[group] -= count;
+                firsts[group] -= shown.counts.first_by_category[group][at];
+            }
+            let few = (treatment.min(comparison), number);
+            fewest = Some(fewest.map_or(few, |other| other.min(few)));
+        }
+        let small = 1..shown.threshold;
+        let is_small = (0..2).any(|g| small.contains(&rest[g]) || small.contains(&(rest[g] - firsts[g])));
+        let (true, Some((_, number))) = (is_small, fewest) else { return };
+        let m = &mut measures[number];
+        *m = Measure {
+            gate: m.gate.take(),
+            withheld: Some(WITHHELD.to_owned()),
+            ..Measure::new(m.key, m.category.as_deref())
+        };
     }
 }
 

@@ -26,6 +26,12 @@ pub(super) fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) ->
         }),
         aipw_p: robust.map(|r| r.estimate.p_value),
         aipw_pool_n: robust.map(|r| r.comparison_people),
+        hazard_ratio: findings.analysis.hazard_ratio.map(|h| Estimate {
+            value: Some(h.ratio),
+            low: Some(h.interval.low),
+            high: Some(h.interval.high),
+        }),
+        hazard_ratio_p: findings.analysis.hazard_ratio.map(|h| h.p_value),
         permutation_p: found.permutation.as_ref().map(|p| p.p_value),
         permutation_draws: found.permutation.as_ref().map(|p| u64::from(p.draws)),
         minimum_detectable_effect: detectable,
@@ -115,7 +121,15 @@ pub(super) fn further_tests(
     }
     if let Some(p) = findings.analysis.log_rank_p_value {
         let p = hidden.is_none().then_some(p);
-        tests.push(test("Re-offending over time", "log-rank, pairing ignored", p, hidden.clone()));
+        tests.push(test("Re-offending over time", "log-rank, ignoring weights and pairing", p, hidden.clone()));
+    }
+    if let Some(hazard) = findings.analysis.hazard_ratio {
+        let method = match findings.analysis.standard_errors {
+            inference::StandardErrors::MatchedSets => "Cox regression, weighted, cluster-robust on matched sets",
+            inference::StandardErrors::EffectiveNumbers => "Cox regression, weighted, robust",
+        };
+        let p = hidden.is_none().then_some(hazard.p_value);
+        tests.push(test("Re-offending over time", method, p, hidden.clone()));
     }
     if let Some(robust) = &findings.alternatives.doubly_robust {
         let p = hidden.is_none().then_some(robust.estimate.p_value);

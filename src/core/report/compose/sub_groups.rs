@@ -7,18 +7,28 @@ use crate::report::result::{Interaction, Measure, SubGroup, TestMade};
 use super::measures::{Shown, measure, measure_key};
 use super::{DECLARED, Findings, NO_TEST, OutcomeCounts, WITHHELD};
 
-/// The covariate's key, its name in words, and the dimension that it is in the disclosure model: that of the profile, where
-/// the profile has it, so that both speak of the same counts.
-fn names(by: SubGroupBy) -> (&'static str, &'static str, &'static str) {
+/// The covariate's key and its name in words.
+fn names(by: SubGroupBy) -> (&'static str, &'static str) {
     match by {
-        SubGroupBy::AgeBand => ("age_band", "Age", "age_band"),
-        SubGroupBy::Disposal => ("disposal", "Disposal", "disposal"),
-        SubGroupBy::Ethnicity => ("ethnicity", "Ethnicity", "ethnicity"),
-        SubGroupBy::Gender => ("gender", "Gender", "sex"),
-        SubGroupBy::Nationality => ("nationality", "Nationality", "nationality"),
-        SubGroupBy::OffenceGroup => ("offence_group", "Offence group", "offence_group"),
-        SubGroupBy::Region => ("region", "Region", "region"),
+        SubGroupBy::AgeBand => ("age_band", "Age"),
+        SubGroupBy::Disposal => ("disposal", "Disposal"),
+        SubGroupBy::Ethnicity => ("ethnicity", "Ethnicity"),
+        SubGroupBy::Gender => ("gender", "Gender"),
+        SubGroupBy::Nationality => ("nationality", "Nationality"),
+        SubGroupBy::OffenceGroup => ("offence_group", "Offence group"),
+        SubGroupBy::Region => ("region", "Region"),
     }
+}
+
+/// The covariate's name in the design.
+pub(super) fn covariate(by: SubGroupBy) -> &'static str {
+    names(by).0
+}
+
+/// The dimension that a covariate is in the disclosure model: that of the profile, where the profile has it, so that both
+/// speak of the same counts.
+pub(super) fn dimension(covariate: &str) -> &str {
+    if covariate == "gender" { "sex" } else { covariate }
 }
 
 /// The sub-groups of one group, as its parts.
@@ -35,7 +45,7 @@ pub(super) fn parts(findings: &Findings<'_>, which: usize) -> Vec<Group> {
                 merge_small: false,
             }],
             parts: Vec::new(),
-            dimension: Some(names(group.by).2.to_owned()),
+            dimension: Some(dimension(covariate(group.by)).to_owned()),
         }
     };
     findings.analysis.sub_groups.iter().map(part).collect()
@@ -46,7 +56,7 @@ pub(super) fn sub_groups(findings: &Findings<'_>, groups: [&SafeGroup; 2], gates
     let found = findings.analysis.sub_groups.iter().enumerate();
     found
         .map(|(at, found)| {
-            let (by, label, _) = names(found.by);
+            let (by, label) = names(found.by);
             let safe = groups.map(|group| group.parts.get(at));
             let shown = match (&found.result, safe) {
                 (Some(result), [Some(treatment), Some(comparison)]) => {
@@ -76,7 +86,7 @@ pub(super) fn interactions(findings: &Findings<'_>, sub_groups: &[SubGroup]) -> 
     let found = findings.analysis.interactions.iter();
     found
         .map(|test| {
-            let (by, label, _) = names(test.by);
+            let (by, label) = names(test.by);
             let hidden = sub_groups.iter().any(|group| group.by == by && group.measure.withheld.is_some());
             let shown = |p: Option<f64>| p.filter(|_| !hidden);
             Interaction {
