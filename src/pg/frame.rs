@@ -2,6 +2,8 @@
 //!
 //! Nothing is copied or kept on the way: cells are read from the executor's own slot by their type.
 
+use std::collections::BTreeMap;
+
 use jdl_core::matching::{Cell, Frame, FrameBuilder, Kind};
 use pgrx::PgTupleDesc;
 use pgrx::datum::FromDatum;
@@ -120,17 +122,18 @@ fn short_numeric(bytes: &[u8]) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
-/// The columns of a query by their place: id, treated, and the covariates.
+/// The columns of a query by their place: id, treated, the covariates, and the loss where it is looked for.
 struct Shape {
     id: usize,
     treated: usize,
+    loss: Option<usize>,
     covariates: Vec<(usize, Reader)>,
 }
 
 impl Shape {
     /// Reads the columns, and begins a frame for them.
-    fn begin(descriptor: &PgTupleDesc<'_>) -> Result<(Self, FrameBuilder), ErrorReport> {
-        let (mut id, mut treated, mut covariates, mut columns) = (None, None, Vec::new(), Vec::new());
+    fn begin(descriptor: &PgTupleDesc<'_>, with_loss: bool) -> Result<(Self, FrameBuilder), ErrorReport> {
+        let (mut id, mut treated, mut loss, mut covariates, mut columns) = (None, None, None, Vec::new(), Vec::new());
         for (at, attribute) in descriptor.iter().enumerate() {
             // SAFETY: a look into the catalogue; a domain is read as what it is made of.
             let oid = unsafe { pg_sys::getBaseType(attribute.atttypid) };
@@ -143,6 +146,7 @@ impl Shape {
                 "id" => return Err(invalid("query", "column \"id\" must be of type bigint")),
                 "treated" if oid == pg_sys::BOOLOID => treated = Some(at),
                 "treated" => return Err(invalid("query", "column \"treated\" must be of type boolean")),
+                "loss" if with_loss => loss = Some(at),
                 name => {
                     let reader = Reader::of(oid).ok_or_else(|| {
                         invalid("query", &format!("column \"{name}\" must be numeric, boolean or text"))
@@ -159,22 +163,35 @@ impl Shape {
             return Err(invalid("query", "returns no covariate beside id and treated"));
         }
         let builder = FrameBuilder::new(&columns).map_err(report)?;
-        Ok((Self { id, treated, covariates }, builder))
+        Ok((Self { id, treated, loss, covariates }, builder))
     }
 }
 
 /// A frame in the making, once the shape of the rows is known.
-#[derive(Default)]
-struct Reading(Option<(Shape, FrameBuilder)>);
+struct Reading<'a> {
+    begun: Option<(Shape, FrameBuilder)>,
+    /// How many rows were lost to what, where that is asked for.
+    losses: Option<&'a mut BTreeMap<String, u64>>,
+}
 
-impl Visitor for Reading {
+impl Visitor for Reading<'_> {
     fn begin(&mut self, descriptor: &PgTupleDesc<'_>) -> Result<(), ErrorReport> {
-        self.0 = Some(Shape::begin(descriptor)?);
+        self.begun = Some(Shape::begin(descriptor, self.losses.is_some())?);
         Ok(())
     }
 
     fn row(&mut self, &Row { values, nulls }: &Row<'_>) -> Result<(), ErrorReport> {
-        let Some((shape, builder)) = &mut self.0 else { return Ok(()) };
+        let Some((shape, builder)) = &mut self.begun else { return Ok(()) };
+        if let (Some(at), Some(losses)) = (shape.loss.filter(|&at| !nulls[at]), &mut self.losses) {
+            // SAFETY: the loss is a text, and the row stands until the next one comes.
+            if let Some(loss) = unsafe { <&str>::from_polymorphic_datum(values[at], false, pg_sys::TEXTOID) } {
+                match losses.get_mut(loss) {
+                    Some(rows) => *rows += 1,
+                    None => drop(losses.insert(loss.to_owned(), 1)),
+                }
+            }
+            return Ok(());
+        }
         let absent = |column: &str| invalid(column, &format!("is null in record {}", builder.len() + 1));
         if nulls[shape.id] {
             return Err(absent("id"));
@@ -198,8 +215,22 @@ impl Visitor for Reading {
 /// # Errors
 /// The query's own, other columns than these, and what [`FrameBuilder`] refuses.
 pub fn read(query: &str) -> Result<Frame, ErrorReport> {
-    let mut reading = Reading::default();
+    read_with(query, None)
+}
+
+/// The same for a query that also returns `loss text`: rows with a loss are counted by it and left out of the frame.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_counting_losses(query: &str) -> Result<(Frame, BTreeMap<String, u64>), ErrorReport> {
+    let mut losses = BTreeMap::new();
+    let frame = read_with(query, Some(&mut losses))?;
+    Ok((frame, losses))
+}
+
+fn read_with(query: &str, losses: Option<&mut BTreeMap<String, u64>>) -> Result<Frame, ErrorReport> {
+    let mut reading = Reading { begun: None, losses };
     rows::visit(query, &mut reading)?;
-    let (_, builder) = reading.0.ok_or_else(|| invalid("query", "returns nothing"))?;
+    let (_, builder) = reading.begun.ok_or_else(|| invalid("query", "returns nothing"))?;
     builder.finish().map_err(report)
 }

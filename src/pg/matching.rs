@@ -168,18 +168,15 @@ fn jdl_match_summary(query: &str, options: default!(JsonB, "'{}'")) -> Result<Js
 fn match_request(request_id: i64, options: JsonB) -> Result<JsonB, ErrorReport> {
     let options = read_options(&options)?;
     let candidates = format!("{}._jdl_candidates({request_id})", extension_schema()?);
-    let frame = frame::read(&format!("SELECT {CANDIDATE}, {ASSESSMENT} FROM {candidates} WHERE loss IS NULL"))?;
-    let losses = Spi::get_one::<JsonB>(&format!(
-        "SELECT coalesce(jsonb_object_agg(l.loss, l.events), '{{}}') FROM (SELECT c.loss, count(*) AS events FROM {candidates} c WHERE c.loss IS NOT NULL GROUP BY c.loss) l"
-    ))
-    .map_err(spi)?;
+    let (frame, losses) =
+        frame::read_counting_losses(&format!("SELECT {CANDIDATE}, {ASSESSMENT}, loss FROM {candidates}"))?;
     let matching = match_controls(&frame, &options, &heartbeat).map_err(report)?;
     if let Some(fit) = &matching.fit {
         warn_of(fit);
     }
     write_members(request_id, &frame, &matching)?;
     let mut summary = summary(&frame, &matching);
-    summary["pool_losses"] = losses.map_or(serde_json::Value::Null, |losses| losses.0);
+    summary["pool_losses"] = serde_json::json!(losses);
     Ok(JsonB(summary))
 }
 

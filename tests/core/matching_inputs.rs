@@ -223,6 +223,101 @@ fn firths_penalty_adds_a_half_to_each_cell_of_a_two_by_two_table() {
 }
 
 #[test]
+fn firths_penalty_is_the_same_closed_form_for_a_pool_of_any_size() {
+    // A factor alone is saturated too. Levels without treated and without controls, of one row and of thousands; then the first level, which no
+    // column of the design stands for. The large pool begins from a sample of its controls.
+    for cells in [
+        vec![("a", 200, 120_000), ("b", 0, 5_000), ("c", 5, 0), ("d", 0, 1), ("e", 1, 900)],
+        vec![("a", 0, 90), ("b", 4, 70), ("c", 3, 8)],
+    ] {
+        let rows: Vec<(&str, bool)> = cells
+            .iter()
+            .flat_map(|&(level, t, c)| {
+                std::iter::repeat_n((level, true), t).chain(std::iter::repeat_n((level, false), c))
+            })
+            .collect();
+        let ids: Vec<i64> = (0..rows.len() as i64).collect();
+        let treated: Vec<bool> = rows.iter().map(|r| r.1).collect();
+        let levels: Vec<String> = cells.iter().map(|cell| cell.0.to_owned()).collect();
+        let codes = rows.iter().map(|r| cells.iter().position(|cell| cell.0 == r.0).unwrap() as u32).collect();
+        let level = Column::Factor { levels, codes };
+        let frame = Frame::new(&ids, &treated, &[("x", level)]).unwrap();
+        let fit = propensity(&frame, &MatchOptions::default(), &|| {}).unwrap();
+        assert!(fit.penalty.is_some());
+        let logit = |&(_, t, c): &(&str, usize, usize)| ((t as f64 + 0.5) / (c as f64 + 0.5)).ln();
+        for (at, (cell, found)) in cells.iter().zip(&fit.coefficients).enumerate() {
+            let wanted = if at == 0 { logit(cell) } else { logit(cell) - logit(&cells[0]) };
+            let found = found.estimate.unwrap();
+            assert!((found - wanted).abs() < 1e-6, "{}: {found} and not {wanted}", cell.0);
+        }
+    }
+}
+
+#[test]
+fn firths_estimate_solves_the_penalised_score_equations() {
+    // Heinze and Schemper 2002, equation 3, in plain dense arithmetic: sum of x (y - p + h (1/2 - p)) = 0.
+    let mut state = 7_u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let rows: Vec<([f64; 4], bool)> = (0..300)
+        .map(|_| {
+            let (x, z, flag) = (uniform() * 8.0, uniform() - 0.5, f64::from(uniform() < 0.1));
+            ([1.0, x, z, flag], flag == 0.0 && uniform() < 1.0 / (1.0 + (4.0 - x - z).exp()))
+        })
+        .collect();
+    let ids: Vec<i64> = (0..300).collect();
+    let treated: Vec<bool> = rows.iter().map(|r| r.1).collect();
+    let column = |at: usize| Column::Numeric(rows.iter().map(|r| r.0[at]).collect());
+    let columns = [("x", column(1)), ("z", column(2)), ("flag", column(3))];
+    let fit = propensity(&Frame::new(&ids, &treated, &columns).unwrap(), &MatchOptions::default(), &|| {}).unwrap();
+    assert_eq!(fit.penalty, Some(Penalty::FirthForSeparation));
+    let beta: Vec<f64> = fit.coefficients.iter().map(|c| c.estimate.unwrap()).collect();
+    let p = |x: &[f64; 4]| 1.0 / (1.0 + (-x.iter().zip(&beta).map(|(x, b)| x * b).sum::<f64>()).exp());
+    // The information beside the identity, reduced by Gauss and Jordan to the identity beside its inverse.
+    let mut both = [[0.0; 8]; 4];
+    for (i, line) in both.iter_mut().enumerate() {
+        line[4 + i] = 1.0;
+        for (j, entry) in line[..4].iter_mut().enumerate() {
+            *entry = rows.iter().map(|(x, _)| x[i] * x[j] * p(x) * (1.0 - p(x))).sum();
+        }
+    }
+    for pivot in 0..4 {
+        let line = both[pivot].map(|entry| entry / both[pivot][pivot]);
+        for (at, other) in both.iter_mut().enumerate() {
+            let times = if at == pivot { 0.0 } else { other[pivot] };
+            *other = std::array::from_fn(|k| if at == pivot { line[k] } else { other[k] - times * line[k] });
+        }
+    }
+    for at in 0..4 {
+        let score: f64 = rows
+            .iter()
+            .map(|(x, treated)| {
+                let form: f64 =
+                    (0..4).flat_map(|i| (0..4).map(move |j| (i, j))).map(|(i, j)| x[i] * both[i][4 + j] * x[j]).sum();
+                let h = p(x) * (1.0 - p(x)) * form;
+                x[at] * (f64::from(*treated) - p(x) + h * (0.5 - p(x)))
+            })
+            .sum();
+        assert!(score.abs() < 1e-7, "score {at}: {score}");
+    }
+    for (at, coefficient) in fit.coefficients.iter().enumerate() {
+        assert!((coefficient.standard_error.unwrap() / both[at][4 + at].sqrt() - 1.0).abs() < 1e-7);
+    }
+}
+
+#[test]
+fn a_covariate_too_small_for_a_variance_gives_no_mahalanobis_distance() {
+    let ids: Vec<i64> = (0..20).collect();
+    let treated: Vec<bool> = ids.iter().map(|i| i % 3 == 0).collect();
+    let x = Column::Numeric(ids.iter().map(|&i| i as f64 * 1e-320).collect());
+    let frame = Frame::new(&ids, &treated, &[("x", x)]).unwrap();
+    let refused = matched(&frame, r#"{"distance": "mahalanobis"}"#).unwrap_err();
+    assert_eq!(refused, Error::TooFew { what: "covariates that vary".into(), have: 0, need: 1 });
+}
+
+#[test]
 fn one_treated_is_matched_and_none_is_too_few() {
     let mut rows = sample(50, 10);
     rows.iter_mut().for_each(|row| row.1 = false);
@@ -265,6 +360,7 @@ fn missing_and_infinite_values_are_refused_by_column_and_record() {
     for (cells, message) in [
         ([Cell::Missing, Cell::Text("a")], "x: is missing in record 2"),
         ([Cell::Number(f64::INFINITY), Cell::Text("a")], "x: is not a finite number in record 2"),
+        ([Cell::Number(-1e300), Cell::Text("a")], "x: is beyond 1e70 in record 2"),
         ([Cell::Number(1.0), Cell::Missing], "group: is missing in record 2"),
         ([Cell::Text("1"), Cell::Text("a")], "x: is text in a numeric column in record 2"),
     ] {

@@ -6,6 +6,8 @@
 mod data;
 
 use data::*;
+use jdl_core::Error;
+use jdl_core::matching::{MatchOptions, match_controls};
 
 /// The configurations of some methods, with their options; a radius that the reference gives in the scale of the probability
 /// is given in standard deviations, because an absolute one is refused.
@@ -80,6 +82,16 @@ fn optimal_matching_is_nowhere_worse_than_matchits() {
         assert_eq!(matching.pairs.len(), wanted.len(), "{set} {config}");
         // optmatch rounds distances to whole numbers before it solves, so its total may be a little larger.
         assert!(total <= theirs + 1e-9 && total > theirs - 1e-3, "{set} {config}: {total}, not {theirs}");
+    }
+}
+
+#[test]
+fn optimal_matching_with_too_few_controls_for_the_ratio_says_how_many_are_needed() {
+    // 672 in work programmes and 773 not; 216 with aid and 216 without.
+    for (set, have, need) in [("recid", 773, 1_344), ("rossi", 216, 432)] {
+        let options = MatchOptions::from_json(r#"{"method": "optimal", "ratio": 2}"#).unwrap();
+        let refused = match_controls(&frame(set, None), &options, &|| {}).unwrap_err();
+        assert_eq!(refused, Error::TooFew { what: "controls for the ratio".into(), have, need }, "{set}");
     }
 }
 

@@ -15,8 +15,8 @@ fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Half of the columns are continuous, half flags; all push towards treatment a little.
-fn frame(rows: usize, columns: usize) -> Frame {
+/// Half of the columns are continuous, half flags; all push towards treatment a little. `separated`: nobody treated has the first flag.
+fn frame(rows: usize, columns: usize, separated: bool) -> Frame {
     let names: Vec<String> = (0..columns).map(|column| format!("x{column}")).collect();
     let kinds: Vec<(&str, Kind)> = names.iter().map(|name| (name.as_str(), Kind::Numeric)).collect();
     let mut builder = FrameBuilder::new(&kinds).unwrap();
@@ -33,7 +33,8 @@ fn frame(rows: usize, columns: usize) -> Frame {
             logit += 6.0 / columns as f64 * value;
             *cell = Cell::Number(value);
         }
-        builder.push_row(id, random.random::<f64>() < 1.0 / (1.0 + f64::exp(-logit)), &cells).unwrap();
+        let treated = random.random::<f64>() < 1.0 / (1.0 + f64::exp(-logit));
+        builder.push_row(id, treated && !(separated && cells[1] == Cell::Number(1.0)), &cells).unwrap();
     }
     builder.finish().unwrap()
 }
@@ -70,7 +71,7 @@ fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
 fn main() {
     let (rows, columns) = (setting("JDL_BENCH_ROWS", 20_000), setting("JDL_BENCH_COLUMNS", 20));
     let file = std::env::var("JDL_BENCH_CSV");
-    let (made, frame) = seconds(|| file.map_or_else(|_| frame(rows, columns), |path| read(&path)));
+    let (made, frame) = seconds(|| file.map_or_else(|_| frame(rows, columns, false), |path| read(&path)));
     println!(
         "{} rows x {} columns, {} treated, {} MB: made in {made:.2} s",
         frame.len(),
@@ -102,6 +103,16 @@ fn main() {
             each / read
         );
     }
+    let separated = self::frame(frame.len(), frame.names().count(), true);
+    let before = cpu();
+    let (time, fit) = seconds(|| propensity(&separated, &MatchOptions::default(), &|| {}).unwrap());
+    println!(
+        "fit of separated rows: {time:.3} s, cpu {:.2} s, {} iterations, penalty {:?}",
+        cpu() - before,
+        fit.iterations,
+        fit.penalty
+    );
+    drop(separated);
     for options in [
         r#"{"caliper": 0.2}"#,
         r#"{"caliper": 0.2, "ratio": 3, "replace": true}"#,

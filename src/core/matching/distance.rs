@@ -69,6 +69,10 @@ pub(crate) fn coordinates(design: &Design<'_>, metric: Metric, keep: &[bool]) ->
         }
     };
     let width = axes.len();
+    if width == 0 {
+        // They vary, but by less than a variance can hold.
+        return Err(Error::too_few("covariates that vary", 0, 1));
+    }
     let mut coordinates = vec![0.0; groups.len() * width];
     coordinates.par_chunks_mut(width).enumerate().for_each(|(row, point)| {
         for (coordinate, axis) in point.iter_mut().zip(&axes) {

@@ -169,6 +169,9 @@ impl Frame {
     }
 }
 
+/// Variances of squares and products of numbers up to here are finite sums.
+const LARGEST: f64 = 1e70;
+
 /// A column in the making: levels in order of appearance.
 #[derive(Debug)]
 struct Building {
@@ -181,7 +184,8 @@ impl Building {
     fn push(&mut self, row: usize, cell: Cell<'_>) -> Result<()> {
         let value = match (cell, &mut self.levels) {
             // Adding zero makes a negative zero an ordinary one, so that equal numbers have equal bits.
-            (Cell::Number(value), None) if value.is_finite() => value + 0.0,
+            (Cell::Number(value), None) if value.abs() <= LARGEST => value + 0.0,
+            (Cell::Number(value), None) if value.is_finite() => return Err(self.refuse(row, "is beyond 1e70")),
             (Cell::Number(_), None) => return Err(self.refuse(row, "is not a finite number")),
             (Cell::Text(text), Some(levels)) => match levels.get(text) {
                 Some(&code) => f64::from(code),

@@ -181,6 +181,50 @@ pub(crate) fn exponential_weights(eta: &[f64], keep: &[bool], root: &mut [f64]) 
     }
 }
 
+/// Solves `lower * z = x` for every row of a block and writes the squared length of each z.
+///
+/// `lower` is a lower triangle, `size` by `size` and row-major; `columns` holds the `size` columns of x behind one another, each as long as
+/// `squares`; `solved` has room for as many.
+#[multiversion(targets("x86_64+avx2"))]
+pub(crate) fn solved_squares(lower: &[f64], size: usize, columns: &[f64], solved: &mut [f64], squares: &mut [f64]) {
+    let len = squares.len();
+    squares.fill(0.0);
+    for i in 0..size {
+        let (done, open) = solved.split_at_mut(i * len);
+        let out = &mut open[..len];
+        out.copy_from_slice(&columns[i * len..][..len]);
+        let (fours, rest) = lower[i * size..][..i].as_chunks::<LANES>();
+        for (l, done) in fours.iter().zip(done.chunks_exact(LANES * len)) {
+            let (first, last) = done.split_at(2 * len);
+            let ((a, b), (c, d)) = (first.split_at(len), last.split_at(len));
+            for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *out -= (l[0] * a + l[1] * b) + (l[2] * c + l[3] * d);
+            }
+        }
+        for (l, done) in rest.iter().zip(done[fours.len() * LANES * len..].chunks_exact(len)) {
+            for (out, done) in out.iter_mut().zip(done) {
+                *out -= l * done;
+            }
+        }
+        let diagonal = lower[i * size + i];
+        for (out, square) in out.iter_mut().zip(squares.iter_mut()) {
+            *out /= diagonal;
+            *square += *out * *out;
+        }
+    }
+}
+
+/// Makes root weights and working residuals of [`working_weights`] those of Firth's penalty: weights w (1 + h) and residuals
+/// (y - mu + h (1/2 - mu)) / (w (1 + h)), where the leverage h is w times `squares`.
+#[multiversion(targets("x86_64+avx2"))]
+pub(crate) fn penalise(eta: &[f64], squares: &[f64], root: &mut [f64], residual: &mut [f64]) {
+    for ((&eta, &square), (root, residual)) in eta.iter().zip(squares).zip(root.iter_mut().zip(residual)) {
+        let more = 1.0 + *root * *root * square;
+        *residual = (*residual + square * (0.5 - logistic(eta))) / more;
+        *root *= more.sqrt();
+    }
+}
+
 /// Number of tiles of `count` strips.
 pub(crate) fn tiles(count: usize) -> usize {
     count * (count + 1) / 2
@@ -209,6 +253,25 @@ mod tests {
         }
         assert!(exp(-1e9) > 0.0 && exp(-1e9) < 1e-300);
         assert_eq!((exp(0.0), ln(1.0)), (1.0, 0.0));
+    }
+
+    #[test]
+    fn solved_squares_are_those_of_forward_substitution() {
+        let (size, rows) = (7, 3);
+        let lower: Vec<f64> =
+            (0..size * size).map(|at| if at % 8 == 0 { 3.0 } else { (at % 5) as f64 - 2.0 }).collect();
+        let columns: Vec<f64> = (0..size * rows).map(|at| ((at * at) % 11) as f64).collect();
+        let (mut solved, mut squares) = (vec![0.0; size * rows], vec![0.0; rows]);
+        solved_squares(&lower, size, &columns, &mut solved, &mut squares);
+        for row in 0..rows {
+            let mut z = vec![0.0; size];
+            for i in 0..size {
+                let dot: f64 = (0..i).map(|k| lower[i * size + k] * z[k]).sum();
+                z[i] = (columns[i * rows + row] - dot) / lower[i * size + i];
+            }
+            let wanted: f64 = z.iter().map(|z| z * z).sum();
+            assert!((squares[row] / wanted - 1.0).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::matching::design::{CHUNK, Design};
 use crate::matching::kernel::{self, BLOCK, LANES, Tile};
+use crate::matching::linear::Cholesky;
 use crate::number::Heartbeat;
 
 /// Where a pass evaluates which model. Coefficients are those of the standardised columns, intercept first.
@@ -18,6 +19,9 @@ pub(crate) enum At<'a> {
     Start,
     /// The logistic regression at these coefficients.
     Logistic(&'a [f64]),
+    /// The logistic regression with Firth's penalty at these coefficients, given the factor of the information there: weights w (1 + h) and a
+    /// working residual whose sums are the penalised score, h the leverages. Its deviance is not taken.
+    Penalised(&'a [f64], &'a Cholesky),
     /// Weights that are the exponential of the linear predictor.
     Exponential(&'a [f64]),
 }
@@ -133,18 +137,25 @@ impl<'a> Model<'a> {
         let empty = || vec![[[0.0; LANES]; LANES]; kernel::tiles(strips)];
         let coefficients = match at {
             At::Start => None,
-            At::Logistic(coefficients) | At::Exponential(coefficients) => Some(coefficients),
+            At::Logistic(coefficients) | At::Penalised(coefficients, _) | At::Exponential(coefficients) => {
+                Some(coefficients)
+            }
         };
         let chunk = |rows: Range<usize>| {
             let (mut tiles, mut deviance) = (empty(), 0.0);
             let mut columns = vec![0.0; strips * LANES * BLOCK];
             let mut packed = vec![[0.0; LANES]; strips * BLOCK];
             let (mut eta, mut root) = ([0.0; BLOCK], [0.0; BLOCK]);
+            let mut solved = if let At::Penalised(..) = at { vec![0.0; size * BLOCK] } else { Vec::new() };
             for start in rows.clone().step_by(BLOCK) {
                 let block = start..rows.end.min(start + BLOCK);
                 let len = block.len();
                 let (eta, root) = (&mut eta[..len], &mut root[..len]);
                 self.fill(block.clone(), coefficients, &mut columns, eta);
+                let mut squares = [0.0; BLOCK];
+                if let At::Penalised(_, factor) = at {
+                    kernel::solved_squares(factor.lower(), size, &columns, &mut solved, &mut squares[..len]);
+                }
                 // The column behind the terms is the working response or residual; those behind it stay empty.
                 columns[size * len..strips * LANES * len].fill(0.0);
                 let response = &mut columns[size * len..][..len];
@@ -154,6 +165,10 @@ impl<'a> Model<'a> {
                     (At::Start, _) => start_weights(treated, keep, root, response),
                     (At::Logistic(_), _) => {
                         deviance += 2.0 * kernel::working_weights(eta, treated, keep, root, response);
+                    }
+                    (At::Penalised(..), _) => {
+                        kernel::working_weights(eta, treated, keep, root, response);
+                        kernel::penalise(eta, &squares[..len], root, response);
                     }
                     (At::Exponential(_), Some(keep)) => kernel::exponential_weights(eta, keep, root),
                     (At::Exponential(_), None) => kernel::exponential_weights(eta, &[true; BLOCK], root),

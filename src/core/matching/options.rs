@@ -320,7 +320,7 @@ impl MatchOptions {
     fn ratio(&self, replace: bool) -> Result<Ratio> {
         let ratio = self.ratio.unwrap_or(1.0);
         if !ratio.is_finite() || !(1.0..=1e6).contains(&ratio) {
-            return Err(Error::invalid("ratio", "must be at least 1"));
+            return Err(Error::invalid("ratio", "must be at least 1 and at most 1,000,000"));
         }
         match (self.min_controls, self.max_controls) {
             (None, None) if ratio.fract() > 0.0 => {

@@ -3,15 +3,13 @@
 //! Columns are centred and scaled inside, which the coefficients do not show; iterations, start and stopping rule are
 //! those of R's `glm` (McCullagh and Nelder 1989, section 2.5), taken as Newton steps (for the logit they are the same).
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::matching::design::Design;
+use crate::matching::design::{CHUNK, Design};
 use crate::matching::frame::Frame;
-use crate::matching::kernel::{self, BLOCK};
+use crate::matching::kernel;
 use crate::matching::linear::{Cholesky, independent_columns};
 use crate::matching::model::{At, Model, Pass};
 use crate::number::Heartbeat;
@@ -130,11 +128,21 @@ pub(crate) fn fit(
     model.drop_aliased(&independent);
     let first = if independent.iter().all(|&x| x) { first } else { model.pass(At::Start, heartbeat) };
 
-    let solution = model.maximise(first, start, options, heartbeat)?;
+    let solution = if model.a_column_separates() {
+        Err(Penalty::FirthForSeparation)
+    } else {
+        model.maximise(first, start.clone(), options, heartbeat)?
+    };
     let (solution, penalty) = match solution {
         Ok(solution) => (solution, None),
         Err(penalty) if options.separation == Separation::Firth => {
-            (model.maximise_penalised(heartbeat)?, Some(penalty))
+            let start = match start {
+                None if 2 * PENALISED_CONTROLS < rows - treated => {
+                    warm_start(design, keep, PENALISED_CONTROLS, options, heartbeat).ok()
+                }
+                start => start,
+            };
+            (model.maximise_penalised(start, heartbeat)?, Some(penalty))
         }
         Err(_) => {
             return Err(Error::NotConverged {
@@ -166,6 +174,9 @@ const ALIASED: f64 = 1e-12;
 /// At the maximum a Newton step no longer moves anybody's logit; along a separating direction every step moves it by about 1.
 const SEPARATED: f64 = 0.5;
 
+/// A penalised fit of more than twice as many controls begins where that of a sample of so many ends.
+const PENALISED_CONTROLS: usize = 50_000;
+
 /// A start near the optimum: the coefficients of all treated and about `controls` controls, the intercept moved by the logarithm
 /// of the sampling fraction (Prentice and Pyke 1979). The controls are drawn by a hash of their ids, so that the order of rows does not matter.
 fn warm_start(
@@ -191,6 +202,11 @@ fn warm_start(
         *intercept += kernel::ln((sample.len() - fit.treated) as f64 / (kept - fit.treated) as f64);
     }
     Ok(start)
+}
+
+/// Whether of two ranges of values each begins below the other's end.
+fn overlap([a, b]: [(f64, f64); 2]) -> bool {
+    a.0 < b.1 && b.0 < a.1
 }
 
 /// A fixed bijective hash of 64 bits (Steele, Lea and Flood 2014: the finaliser of SplitMix64).
@@ -255,9 +271,38 @@ impl Model<'_> {
         Ok(Err(if separated { Penalty::FirthForSeparation } else { Penalty::FirthForNonConvergence }))
     }
 
+    /// Whether one column alone separates treated from controls: none of the ones has a larger value than any of the others
+    /// (a level that only controls have, say). Then the likelihood has no maximum, and its iterations can be spared.
+    fn a_column_separates(&self) -> bool {
+        let n = self.design.frame.len();
+        let treated = self.design.frame.treated();
+        self.terms.par_iter().any(|&term| {
+            // Least and greatest value of controls and treated.
+            let mut range = [(f64::INFINITY, f64::NEG_INFINITY); 2];
+            let mut buffer = vec![0.0; CHUNK.min(n)];
+            for start in (0..n).step_by(CHUNK) {
+                let values = &mut buffer[..CHUNK.min(n - start)];
+                self.design.copy_to(term, start..start + values.len(), values);
+                for (row, &value) in (start..).zip(values.iter()) {
+                    if self.keep.is_none_or(|keep| keep[row]) {
+                        let (low, high) = &mut range[usize::from(treated[row])];
+                        (*low, *high) = (low.min(value), high.max(value));
+                    }
+                }
+                if overlap(range) {
+                    return false;
+                }
+            }
+            range[0] != range[1]
+        })
+    }
+
     /// The maximum of the likelihood times Jeffreys' prior: the score X'(y - mu + h (1/2 - mu)), h the leverages
     /// (Firth 1993; Heinze and Schemper 2002, equation 3), with steps halved until the penalised likelihood grows.
-    fn maximise_penalised(&self, heartbeat: Heartbeat<'_>) -> Result<Solution> {
+    ///
+    /// The step is Newton's with the leverages held, that is, of a regression with weights w (1 + h) (Heinze and Schemper's augmented data):
+    /// where few rows carry a coefficient that is far quicker than the information alone, whose steps are too long there.
+    fn maximise_penalised(&self, start: Option<Vec<Option<f64>>>, heartbeat: Heartbeat<'_>) -> Result<Solution> {
         const MAXIT: u32 = 200;
         const LONGEST: f64 = 5.0;
         let what = "the information of the penalised propensity model";
@@ -268,10 +313,16 @@ impl Model<'_> {
             let objective = pass.deviance - factor.ln_determinant(kernel::ln);
             Ok((pass, information, factor, objective))
         };
-        let mut coefficients = vec![0.0; self.terms.len() + 1];
-        let (mut pass, mut information, mut factor, mut objective) = evaluate(&coefficients)?;
+        let nothing = vec![0.0; self.terms.len() + 1];
+        let start = start.map(|start| self.standardised(&start));
+        let begun = start.and_then(|start| Some((evaluate(&start).ok()?, start)));
+        let ((mut pass, mut information, mut factor, mut objective), mut coefficients) = match begun {
+            Some(begun) => begun,
+            None => (evaluate(&nothing)?, nothing),
+        };
         for iterations in 1..=MAXIT {
-            let mut step = factor.solve(&self.penalised_score(&coefficients, &factor, heartbeat));
+            let penalised = self.pass(At::Penalised(&coefficients, &factor), heartbeat);
+            let mut step = Cholesky::new(&penalised.information(), penalised.size, what)?.solve(&penalised.score());
             let longest = step.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
             if longest < 1e-9 {
                 return Ok(Solution { coefficients, information, deviance: pass.deviance, iterations });
@@ -291,57 +342,6 @@ impl Model<'_> {
             }
         }
         Err(Error::NotConverged { what: "the penalised propensity model".to_owned(), iterations: MAXIT })
-    }
-
-    /// X'(y - mu + h (1/2 - mu)) with h_i = w_i x_i' (X'WX)^-1 x_i.
-    fn penalised_score(&self, coefficients: &[f64], factor: &Cholesky, heartbeat: Heartbeat<'_>) -> Vec<f64> {
-        let size = coefficients.len();
-        let mut total = vec![0.0; size];
-        let chunk = |rows: Range<usize>| {
-            let mut score = vec![0.0; size];
-            let (mut columns, mut solved) = (vec![0.0; size * BLOCK], vec![0.0; size * BLOCK]);
-            let (mut eta, mut rest) = ([0.0; BLOCK], [0.0; BLOCK]);
-            for start in rows.clone().step_by(BLOCK) {
-                let len = BLOCK.min(rows.end - start);
-                let (eta, rest) = (&mut eta[..len], &mut rest[..len]);
-                self.fill(start..start + len, Some(coefficients), &mut columns, eta);
-                // Forward substitution with the factor, all rows of the block at once: the squared length is the leverage over w.
-                rest.fill(0.0);
-                for i in 0..size {
-                    let (done, open) = solved.split_at_mut(i * len);
-                    let out = &mut open[..len];
-                    out.copy_from_slice(&columns[i * len..][..len]);
-                    let row = factor.row(i);
-                    for (k, &l) in row[..i].iter().enumerate() {
-                        for (out, done) in out.iter_mut().zip(&done[k * len..][..len]) {
-                            *out -= l * done;
-                        }
-                    }
-                    for (out, rest) in out.iter_mut().zip(rest.iter_mut()) {
-                        *out /= row[i];
-                        *rest += *out * *out;
-                    }
-                }
-                for (at, (rest, &eta)) in rest.iter_mut().zip(eta.iter()).enumerate() {
-                    let row = start + at;
-                    let mu = kernel::logistic(eta);
-                    let weight = mu * kernel::logistic(-eta);
-                    let y = if self.design.frame.treated()[row] { 1.0 } else { 0.0 };
-                    let kept = self.keep.is_none_or(|keep| keep[row]);
-                    *rest = if kept { y - mu + weight * *rest * (0.5 - mu) } else { 0.0 };
-                }
-                for (score, column) in score.iter_mut().zip(columns.chunks_exact(len)) {
-                    *score += column.iter().zip(rest.iter()).map(|(x, r)| x * r).sum::<f64>();
-                }
-            }
-            score
-        };
-        self.over_chunks(heartbeat, chunk, |part| {
-            for (total, part) in total.iter_mut().zip(part) {
-                *total += part;
-            }
-        });
-        total
     }
 
     fn coefficients(&self, solution: &Solution) -> Result<Vec<Coefficient>> {
