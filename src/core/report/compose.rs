@@ -9,6 +9,8 @@ mod measures;
 mod sensitivity;
 mod sub_groups;
 
+use std::cell::Cell;
+
 use serde::{Deserialize, Serialize};
 
 use crate::disclosure::{Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_funnel, protect_groups};
@@ -134,6 +136,10 @@ pub struct Composed {
     pub proof: Vec<u8>,
 }
 
+/// How many steps the search for the fewest hidden numbers may take before the best pattern so far stands. Steps and not seconds: the
+/// same counts have to give the same report on any machine.
+const SEARCH_STEPS: usize = 3_000;
+
 /// Protects the findings and puts them into the one stored result.
 ///
 /// # Errors
@@ -152,7 +158,9 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
         ..Policy::default()
     };
     let gates = Gates::default();
-    let safe = protect_groups(&groups, &gates, &policy, &[], heartbeat, &|| false)?;
+    let steps = Cell::new(0);
+    let out_of_steps = || steps.replace(steps.get() + 1) >= SEARCH_STEPS;
+    let safe = protect_groups(&groups, &gates, &policy, &[], heartbeat, &out_of_steps)?;
     let [treatment, comparison] = safe.groups.as_slice() else {
         return Err(Error::Bug("the disclosure model lost a group".into()));
     };
