@@ -124,7 +124,7 @@ fn bad_options_are_refused_with_the_words_known() {
         (r#"{"caliper": "wide"}"#, "options: \"caliper\" must be a number"),
         (r#"{"std_caliper": 3}"#, "options: \"std_caliper\" must be true"),
         (r#"{"caliper": 1e999}"#, "options: number out of range"),
-        (r#"{"ratio": 0}"#, "ratio: must be at least 1"),
+        (r#"{"ratio": 0}"#, "ratio: must be at least 1 and at most 1,000,000"),
         (r#"{"ratio": 1.5}"#, "ratio: must be whole"),
         (r#"{"ratio": 2, "max_controls": 2}"#, "max_controls: and \"min_controls\""),
         (r#"{"reuse_max": 0}"#, "reuse_max: must be at least 1"),

@@ -32,6 +32,11 @@ impl Cholesky {
         Ok(Self { lower, size })
     }
 
+    /// The row `row` of the factor, up to its diagonal.
+    pub(crate) fn row(&self, row: usize) -> &[f64] {
+        &self.lower[row * self.size..][..=row]
+    }
+
     /// The factor, row-major.
     pub(crate) fn lower(&self) -> &[f64] {
         &self.lower
