@@ -198,7 +198,10 @@ fn main() {
         "cells: hidden ones; sum: their counts; known, small: sensitive cells that the audit computes, or proves to be below T"
     );
     for (kind, [quick, fewest, runs, proven]) in excess {
-        let over = 100.0 * (quick as f64 / fewest.max(1) as f64 - 1.0);
-        println!("{kind}: heuristic {over:+.1} % over the proven fewest cells; {proven} of {runs} optima proven");
+        let over = match fewest {
+            0 => "compared with none".to_owned(),
+            fewest => format!("{:+.1} % over the proven fewest cells", 100.0 * (quick as f64 / fewest as f64 - 1.0)),
+        };
+        println!("{kind}: heuristic {over}; {proven} of {runs} optima proven");
     }
 }
