@@ -21,7 +21,7 @@ max_wal_size = 4GB
 wal_recycle = off
 max_worker_processes = 24
 jit = off
-# Personal values must not reach the log: SECURITY in docs/administration.md says which setting closes what.
+# Personal values must not reach the log: docs/administration.md says which setting closes what.
 log_min_error_statement = panic
 log_error_verbosity = terse
 log_parameter_max_length = 0

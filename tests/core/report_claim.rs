@@ -145,7 +145,7 @@ fn per_cent_is_not_percentage_points() {
 
 #[test]
 fn what_was_said_of_a_real_release_is_flagged() {
-    // 10.7 against 20.9, advertised as "49.6% improvement" (DOMAIN.md, section 2).
+    // 10.7 against 20.9, advertised as "49.6% improvement".
     let mut result = case("clear_reduction");
     let rate = &mut result.measures[0];
     (rate.treatment.value, rate.comparison.value) = (Some(0.107), Some(0.209));

@@ -46,7 +46,7 @@ pub struct Model {
 }
 
 impl Default for Model {
-    /// The shipped defaults. Nine in ten submitted people are in the register: real requests lost 4 to 11 in a hundred here (DOMAIN.md §1).
+    /// The shipped defaults. Nine in ten submitted people are in the register: real requests lost 4 to 11 in a hundred here (the pilot reports of the Justice Data Lab, 2013 and 2014).
     /// The reasons for m and u stand beside each comparison's levels.
     fn default() -> Self {
         let comparisons = Comparison::ALL.map(|comparison| ComparisonParameters {

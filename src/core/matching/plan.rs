@@ -160,6 +160,6 @@ impl Plan {
     }
 }
 
-/// Why a fixed width on the probability is refused (measured: MATCHING.md, finding 2).
+/// Why a fixed width on the probability is refused (measured: docs/matching.md).
 pub(crate) const ABSOLUTE_RADIUS: &str = "of fixed width on the probability is refused: where treatment is rare all scores are small, \
 and a radius such as 0.05 takes in almost everybody; give the width in standard deviations, or take \"link\": \"linear.logit\"";

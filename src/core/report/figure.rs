@@ -18,7 +18,7 @@ const MOST_DECIMALS: u8 = 12;
 const NOISE: f64 = 1e-12;
 
 /// A number of group members from which frequencies are printed with two decimals. Below it two decimals and the size
-/// of the group give away the exact number of offences (DISCLOSURE.md, section 5).
+/// of the group give away the exact number of offences.
 const TWO_DECIMALS_FROM: u64 = 200;
 
 /// A number as it is printed: `units` of ten to the power of minus `decimals`.

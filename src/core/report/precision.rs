@@ -1,7 +1,7 @@
 //! The stored result at the precision that is printed: what leaves the lab.
 //!
-//! A rate with seventeen digits gives away its numerator whatever was done to the counts beside it (DISCLOSURE.md,
-//! sections 0 and 5), so nothing is published with more digits than the report prints. Rounding keeps the side of every
+//! A rate with seventeen digits gives away its numerator whatever was done to the counts beside it
+//! (docs/disclosure.md), so nothing is published with more digits than the report prints. Rounding keeps the side of every
 //! limit (zero, alpha, the lights), so a report made from the rounded numbers says the same words.
 
 use crate::report::figure::{Rounded, Style, effective_n_rounded, finite, p_rounded, ratio_rounded, smd_rounded};

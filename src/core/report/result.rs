@@ -140,7 +140,7 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// The lab's own limits as far as they could be read (DOMAIN.md, sections 1 and 2).
+    /// The lab's own limits as far as they could be read in its published code and reports.
     fn default() -> Self {
         Self {
             alpha: 0.05,

@@ -1,6 +1,6 @@
 //! The sentences of the report, derived from the stored result and from nothing else.
 //!
-//! Wording follows the lab's practice (DOMAIN.md, section 2): direction from the interval, conclusive only behind the
+//! Wording follows the practice of the Justice Data Lab's published reports: direction from the interval, conclusive only behind the
 //! gates of [`crate::report::reading`], what can and cannot be said, a notice where printed digits do not add up. A
 //! sentence about harm is the mirror image of the sentence about benefit.
 

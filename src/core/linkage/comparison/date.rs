@@ -1,6 +1,6 @@
 //! The date of birth.
 //!
-//! Default m: exact 0.93 and the kinds of slips from LINKAGE.md §4 and from keying studies in general: day and month exchanged one or two
+//! Default m: exact 0.93 and the kinds of slips from keying studies in general: day and month exchanged one or two
 //! in a hundred, one digit two or three. Default u of the inexact levels: shares among random pairs of adults born over 50 years.
 
 use super::prepared::{PreparedDob, digits};

@@ -1,7 +1,7 @@
 //! Forename, middle name, surname, their order, and aliases.
 //!
 //! Default m: exact names from the public weights of the ministry's own person-match model (full name exact 17 bits on average); the
-//! shares of nicknames, initials, second names used as first, exchanged and changed names from LINKAGE.md §4: one to three in a hundred
+//! shares of nicknames, initials, second names used as first, exchanged and changed names are judgements: one to three in a hundred
 //! each. Default u of inexact levels: typical shares among random pairs of a British register; the agreeing value's own where counted.
 
 use rapidfuzz::distance::jaro_winkler;

@@ -6,7 +6,7 @@ use crate::report::result::{Estimate, Gate, GroupFigure, Measure, MeasureKey};
 
 use super::{OutcomeCounts, WITHHELD};
 
-/// A person who makes up more than this share of a group's re-offences would be read off their number (DISCLOSURE.md section 5).
+/// A person who makes up more than this share of a group's re-offences would be read off their number.
 const DOMINANCE: f64 = 0.5;
 
 /// Court categories in the order of their counts.
