@@ -193,7 +193,6 @@ fn key_ids() -> Result<Vec<i64>, ErrorReport> {
 
 /// The sketches of a set of people, one under each key of the file; fewer than 30 people have none.
 #[pg_extern(volatile, strict, name = "_jdl_sketch")]
-#[expect(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn sketch(
     people: Vec<i64>,
 ) -> Result<TableIterator<'static, (name!(key_id, i64), name!(fingerprint, String), name!(sums, Vec<i32>))>, ErrorReport>
@@ -218,7 +217,6 @@ fn compare_sketches(present: JsonB, earlier: JsonB) -> Result<JsonB, ErrorReport
 
 /// Checks the stored certificate of a release, by integer addition, against the numbers that are published; says how much it proves.
 #[pg_extern(immutable, strict, name = "_jdl_check_proof")]
-#[expect(clippy::type_complexity, reason = "pgrx reads the row type from the signature")]
 fn check_proof(
     proof: &[u8],
     published: JsonB,

@@ -82,16 +82,18 @@ fn unrelated_cohorts_of_one_provider_are_let_through() {
     }
 }
 
+/// A person's number and whether they re-offended.
+type Person = (i64, bool);
+
 /// How often somebody who holds the numbers of a cohort and of the same without one person tells what that person did, who
 /// re-offended with probability 0.4. `publish` makes the published numbers of people and of re-offenders.
-fn guessed(size: i64, publish: &dyn Fn(&[(i64, bool)]) -> (f64, f64)) -> f64 {
+fn guessed(size: i64, publish: &dyn Fn(&[Person]) -> (f64, f64)) -> f64 {
     let mut rng = ChaCha8Rng::seed_from_u64(size as u64);
     let rounds = 4000;
     // What was seen, and how often the person had re-offended then: the best guess is the more frequent.
     let mut seen: std::collections::BTreeMap<(i64, i64), [u32; 2]> = std::collections::BTreeMap::new();
     for round in 0..rounds {
-        let people: Vec<(i64, bool)> =
-            (0..size).map(|n| (round * 10_000 + n, rng.random_range(0.0..1.0) < 0.4)).collect();
+        let people: Vec<Person> = (0..size).map(|n| (round * 10_000 + n, rng.random_range(0.0..1.0) < 0.4)).collect();
         let (all, without) = (publish(&people), publish(&people[1..]));
         let difference = (((all.0 - without.0) * 100.0) as i64, ((all.1 - without.1) * 100.0) as i64);
         seen.entry(difference).or_default()[usize::from(people[0].1)] += 1;
