@@ -61,12 +61,12 @@ CREATE FUNCTION _jdl_compare_releases(request_id bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     earlier bigint[];
-    comparable bigint[] := '{}';
+    comparable bigint[] := '{}'::bigint[];
     ids bigint[];
     sets text[];
     present record;
     answer jsonb;
-    findings jsonb := '[]';
+    findings jsonb := '[]'::jsonb;
     compared jsonb;
 BEGIN
     earlier := ARRAY(
@@ -238,7 +238,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM jdl.report p WHERE p.request_id = _jdl_relate.request_id) THEN
         RAISE EXCEPTION 'request % has no report yet', request_id USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Its analyst runs jdl_report.';
     ELSIF @extschema@._jdl_setting('differencing') <> '"sketch"' THEN
-        RETURN '{"earlier": [], "not_comparable": [], "findings": []}';
+        RETURN '{"earlier": [], "not_comparable": [], "findings": []}'::jsonb;
     ELSIF NOT EXISTS (SELECT FROM jdl_restricted.sketch s WHERE s.request_id = _jdl_relate.request_id)
           AND EXISTS (SELECT FROM jdl_restricted.link l WHERE l.request_id = _jdl_relate.request_id) THEN
         PERFORM @extschema@._jdl_keep_sketches(request_id);
