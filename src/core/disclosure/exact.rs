@@ -1,48 +1,37 @@
-//! Which further cells to hide at the lowest cost, proven: Benders decomposition.
+//! Which further cells to hide at the lowest cost, proven: branch and cut.
 //!
-//! A master program chooses the cells. For each sensitive cell that the choice leaves unprotected, the dual of the
-//! intruder's program gives an inequality that every protecting choice obeys and this one does not; it joins the master,
+//! A master program chooses the cells. For each sensitive cell that the choice leaves unprotected, the multipliers of the
+//! intruder's program give an inequality that every protecting choice obeys and this one does not; it joins the master,
 //! which chooses again (Fischetti and Salazar 2001, section 4: the capacity constraints 4.6 with coefficients cut off at
-//! the need). First the master is relaxed, then it chooses whole cells. Every choice is completed and cleaned up by the
-//! heuristic, so the best pattern so far is always at hand when time runs out. It works on unrounded tables.
+//! the need, here at what the cells that are hidden anyway leave of it). Where no inequality is left to join and the choice is
+//! still of parts of cells, it is split in two by one cell that is hidden in one half and published in the other. The best
+//! pattern so far, completed and cleaned up by the heuristic, is always at hand when time runs out. It works on unrounded tables.
 
-use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
-
-use crate::disclosure::moves::{Aim, Frame};
+use crate::disclosure::lp::{Outcome, Program};
+use crate::disclosure::moves::{Aim, Frame, Mover};
 use crate::disclosure::secondary::{Pattern, complete};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::number::Heartbeat;
 
-/// How many rounds of the relaxed master, at most.
-const RELAXED_ROUNDS: usize = 40;
-
-/// How many inequalities join the master in one relaxed round, at most.
-const CUTS_IN_A_ROUND: usize = 40;
-
-/// How many branch-and-bound nodes the master takes between two looks at the clock.
-const NODES: u64 = 200;
-
-/// The weight of a cell that the present choice does not use, so that among equally violated inequalities the solver
-/// prefers one with few such cells.
+/// How many inequalities join the master in one round, at most.
+const CUTS_IN_A_ROUND: usize = 60;
+/// How many rounds in a row may raise the bound by less than [`PROGRESS`] before the choice is split.
+const IDLE_ROUNDS: usize = 4;
+/// By what share of the distance to the best pattern a round has to raise the bound.
+const PROGRESS: f64 = 0.02;
+/// How many cells are tried out before the choice is split by one, and how far.
+const TRIED: usize = 8;
+const TRIAL_STEPS: usize = 40;
+/// Every so many splits the choice is rounded to a pattern.
+const ROUND_EVERY: usize = 16;
+/// The room that a cell has where the present choice does not use it, so that among equally violated inequalities one with
+/// few such cells is found.
 const SLIGHT: f64 = 1e-4;
-
-/// An inequality: the sum of weights of the hidden cells must reach the need.
-#[derive(Debug, Clone)]
-struct Cut {
-    terms: Vec<(usize, f64)>,
-    need: f64,
-}
-
-impl Cut {
-    fn lacks(&self, choice: &[f64]) -> f64 {
-        self.need - self.terms.iter().map(|(cell, weight)| weight * choice[*cell]).sum::<f64>()
-    }
-}
 
 /// The cheapest pattern that was found from `start` on, and whether it is proven that there is none cheaper.
 ///
 /// # Errors
-/// [`Error::Bug`] if the solver fails.
+/// [`crate::Error::Bug`] if the solver fails.
 pub(super) fn improve(
     frame: &Frame,
     aims: &[Aim],
@@ -50,11 +39,36 @@ pub(super) fn improve(
     heartbeat: Heartbeat,
     out_of_time: &dyn Fn() -> bool,
 ) -> Result<(Pattern, bool)> {
-    let fixed = frame.hidden_anyway(aims);
-    let mut search = Search { frame, aims, fixed, cuts: Vec::new(), best: start, heartbeat, out_of_time };
+    let mut search = Search::new(frame, aims, start, heartbeat, out_of_time);
     search.line_cuts();
-    let proven = search.relaxed_rounds()? || search.whole_rounds()?;
+    let proven = search.run()?;
     Ok((search.best, proven))
+}
+
+/// An inequality over the cells there is a choice of: the sum of weights of the hidden ones is at least 1.
+struct Cut(Vec<(usize, f64)>);
+
+impl Cut {
+    fn lacks(&self, choice: &[f64]) -> f64 {
+        1.0 - self.0.iter().map(|(cell, weight)| weight * choice[*cell]).sum::<f64>()
+    }
+}
+
+/// A part of all choices: some cells are hidden or published for good.
+struct Part {
+    decided: Vec<(usize, bool)>,
+    /// No choice of it costs less.
+    bound: f64,
+}
+
+/// What becomes of a part.
+enum Fate {
+    /// Nothing in it is cheaper than the best pattern.
+    Closed,
+    /// Split it by this cell, hidden first or published first.
+    Split { cell: usize, hidden_first: bool, bound: f64 },
+    /// Time ran out, or the numbers did not allow an answer.
+    Open,
 }
 
 struct Search<'a> {
@@ -62,28 +76,81 @@ struct Search<'a> {
     aims: &'a [Aim],
     /// Cells that are hidden in any case.
     fixed: Vec<bool>,
-    cuts: Vec<Cut>,
+    cost_of_fixed: u64,
+    /// The cells there is a choice of: the variables of the master.
+    cells: Vec<usize>,
+    /// The master's variable of each cell.
+    number: Vec<Option<usize>>,
+    /// Bounds that hold in every part.
+    decided: Vec<(f64, f64)>,
+    master: Program,
+    /// The intruder's program: by how much each cell differs from the truth.
+    intruder: Program,
+    mover: Mover<'a>,
     best: Pattern,
+    /// The sensitive cell that is looked at next, so that every one has its turn.
+    turn: usize,
+    /// How many rows the master may have before those are forgotten that do not bind.
+    most_rows: usize,
     heartbeat: Heartbeat<'a>,
     out_of_time: &'a dyn Fn() -> bool,
 }
 
-/// What the master answers.
-enum Master {
-    /// A choice that costs at least this much in every case; 1 is hidden.
-    Choice(Vec<f64>, f64),
-    OutOfTime,
-}
-
-impl Search<'_> {
-    /// Whether nothing cheaper than the best pattern is possible if every pattern costs at least `bound`.
-    fn closes(&self, bound: f64) -> bool {
-        // Costs are whole numbers.
-        (bound - 1e-6).ceil() as u64 >= self.frame.cost_of(&self.best.hidden) - self.cost_of_fixed()
+impl<'a> Search<'a> {
+    fn new(
+        frame: &'a Frame,
+        aims: &'a [Aim],
+        best: Pattern,
+        heartbeat: Heartbeat<'a>,
+        out_of_time: &'a dyn Fn() -> bool,
+    ) -> Self {
+        let fixed = frame.hidden_anyway(aims);
+        let cells: Vec<usize> = (0..fixed.len()).filter(|cell| frame.may_hide[*cell] && !fixed[*cell]).collect();
+        let mut number = vec![None; fixed.len()];
+        let mut master = Program::new(cells.len());
+        for (variable, cell) in cells.iter().enumerate() {
+            number[*cell] = Some(variable);
+            master.bound(variable, 0.0, 1.0);
+            master.price(variable, frame.cost[*cell] as f64);
+        }
+        let mut intruder = Program::new(fixed.len());
+        for row in &frame.rows {
+            let terms: Vec<(usize, f64)> = row.iter().map(|(cell, sign)| (*cell, *sign as f64)).collect();
+            intruder.add_row(&terms, 0.0, 0.0);
+        }
+        Self {
+            frame,
+            aims,
+            cost_of_fixed: frame.cost_of(&fixed),
+            decided: vec![(0.0, 1.0); cells.len()],
+            fixed,
+            cells,
+            number,
+            master,
+            intruder,
+            mover: Mover::new(frame),
+            best,
+            turn: 0,
+            most_rows: 200,
+            heartbeat,
+            out_of_time,
+        }
     }
 
-    fn cost_of_fixed(&self) -> u64 {
-        self.frame.cost_of(&self.fixed)
+    /// What the further cells of the best pattern cost.
+    fn best_cost(&self) -> u64 {
+        self.frame.cost_of(&self.best.hidden) - self.cost_of_fixed
+    }
+
+    /// Whether nothing cheaper than the best pattern is possible where every pattern costs at least `bound`.
+    fn closes(&self, bound: f64) -> bool {
+        // Costs are whole numbers.
+        (bound - 1e-6 * (1.0 + bound.abs())).ceil() >= self.best_cost() as f64
+    }
+
+    fn join(&mut self, cut: &Cut) {
+        let most = cut.0.iter().map(|(_, weight)| weight).sum();
+        self.master.add_row(&cut.0, 1.0, most);
     }
 
     /// A sensitive cell alone in an equation would be known: another cell must be hidden there.
@@ -92,197 +159,246 @@ impl Search<'_> {
             let mut hidden = row.iter().filter(|(cell, _)| self.fixed[*cell]);
             let (Some((first, _)), None) = (hidden.next(), hidden.next()) else { continue };
             if self.aims.iter().any(|aim| aim.cell == *first) {
-                let terms = row.iter().filter(|(cell, _)| self.is_choice(*cell)).map(|(cell, _)| (*cell, 1.0));
-                self.cuts.push(Cut { terms: terms.collect(), need: 1.0 });
+                let terms = row.iter().filter_map(|(cell, _)| self.number[*cell]).map(|variable| (variable, 1.0));
+                let cut = Cut(terms.collect());
+                self.join(&cut);
             }
         }
     }
 
-    fn is_choice(&self, cell: usize) -> bool {
-        self.frame.may_hide[cell] && !self.fixed[cell]
-    }
-
-    /// Adds inequalities as long as the relaxed choice breaks some. Says whether the bound proves the best pattern.
-    fn relaxed_rounds(&mut self) -> Result<bool> {
-        let mut next = 0;
-        for _ in 0..RELAXED_ROUNDS {
-            if (self.out_of_time)() {
-                return Ok(false);
+    /// Looks through all parts. Says whether the best pattern is proven.
+    fn run(&mut self) -> Result<bool> {
+        let mut parts = vec![Part { decided: Vec::new(), bound: 0.0 }];
+        let mut splits = 0;
+        while let Some(part) = parts.pop() {
+            if self.closes(part.bound) {
+                continue;
             }
-            let Master::Choice(choice, bound) = self.master(false)? else { return Ok(false) };
-            if self.closes(bound) {
-                return Ok(true);
-            }
-            let before = self.cuts.len();
-            for _ in 0..self.aims.len() {
-                if (self.out_of_time)() || self.cuts.len() >= before + CUTS_IN_A_ROUND {
-                    break;
+            match self.look_at(&part)? {
+                Fate::Closed => {
+                    // The next is the one that promises most.
+                    parts.sort_by(|a, b| b.bound.total_cmp(&a.bound));
                 }
-                // Start where the last round stopped, so that every sensitive cell has its turn.
-                let cut = self.cut(self.aims[next % self.aims.len()], &choice)?;
-                next += 1;
-                if cut.lacks(&choice) > 1e-3 * cut.need {
-                    self.cuts.push(cut);
+                Fate::Open => return Ok(false),
+                Fate::Split { cell, hidden_first, bound } => {
+                    if splits % ROUND_EVERY == 0 {
+                        self.round()?;
+                    }
+                    splits += 1;
+                    for hidden in [!hidden_first, hidden_first] {
+                        let mut decided = part.decided.clone();
+                        decided.push((cell, hidden));
+                        parts.push(Part { decided, bound });
+                    }
                 }
-            }
-            if self.cuts.len() == before {
-                break;
             }
         }
-        Ok(false)
+        Ok(true)
     }
 
-    /// Chooses whole cells until a choice protects everything, or nothing cheaper than the best pattern is left.
-    fn whole_rounds(&mut self) -> Result<bool> {
+    fn look_at(&mut self, part: &Part) -> Result<Fate> {
+        for (variable, (least, most)) in self.decided.iter().enumerate() {
+            self.master.bound(variable, *least, *most);
+        }
+        for (variable, hidden) in &part.decided {
+            let value = f64::from(u8::from(*hidden));
+            self.master.bound(*variable, value, value);
+        }
+        let mut idle = 0;
+        let mut last = part.bound;
         loop {
             if (self.out_of_time)() {
-                return Ok(false);
+                return Ok(Fate::Open);
             }
-            let Master::Choice(choice, bound) = self.master(true)? else { return Ok(false) };
+            match self.master.solve(self.heartbeat) {
+                Outcome::Infeasible => return Ok(Fate::Closed),
+                Outcome::GaveUp => return Ok(Fate::Open),
+                Outcome::Optimal => {}
+            }
+            let bound = self.master.proven_cost();
             if self.closes(bound) {
-                return Ok(true);
+                return Ok(Fate::Closed);
             }
-            let hidden: Vec<bool> = choice.iter().map(|share| *share > 0.5).collect();
-            let mut broken = 0;
-            for aim in self.aims {
-                if (self.out_of_time)() {
-                    return Ok(false);
-                }
-                let known =
-                    self.best.moves.iter().any(|m| aim.is_met(m.of(aim.cell)) && self.frame.is_unseen(m, &hidden));
-                if known {
-                    continue;
-                }
-                let cut = self.cut(*aim, &choice)?;
-                if cut.lacks(&choice) > 1e-6 * cut.need {
-                    self.cuts.push(cut);
-                    broken += 1;
-                }
+            self.decide(bound, part.decided.is_empty());
+            let values: Vec<f64> = (0..self.cells.len()).map(|v| self.master.value(v).clamp(0.0, 1.0)).collect();
+            let is_whole = values.iter().all(|value| value.min(1.0 - value) < 1e-6);
+            let distance = self.best_cost() as f64 - bound;
+            idle = if bound - last < PROGRESS * distance { idle + 1 } else { 0 };
+            last = bound;
+            if !is_whole && idle >= IDLE_ROUNDS {
+                return Ok(self.split(&values, bound));
             }
-            if let Some(found) = complete(self.frame, self.aims, hidden.clone(), &[], None, self.heartbeat)?
-                && self.frame.cost_of(&found.hidden) < self.frame.cost_of(&self.best.hidden)
-            {
-                self.best = found;
-            }
-            if broken == 0 && !self.closes(bound) {
-                // Real numbers would protect it but whole numbers were not found to: something more must be hidden.
-                let terms = (0..hidden.len()).filter(|cell| self.is_choice(*cell) && !hidden[*cell]);
-                self.cuts.push(Cut { terms: terms.map(|cell| (cell, 1.0)).collect(), need: 1.0 });
-            }
-        }
-    }
-
-    /// The cheapest choice under the inequalities so far.
-    fn master(&self, whole: bool) -> Result<Master> {
-        let mut problem = Problem::new(OptimizationDirection::Minimize);
-        let variables: Vec<Option<Variable>> = (0..self.fixed.len())
-            .map(|cell| {
-                let cost = self.frame.cost[cell] as f64;
-                self.is_choice(cell)
-                    .then(|| if whole { problem.add_binary_var(cost) } else { problem.add_var(cost, (0.0, 1.0)) })
-            })
-            .collect();
-        for cut in &self.cuts {
-            let mut sum = LinearExpr::empty();
-            let mut need = cut.need;
-            for (cell, weight) in &cut.terms {
-                match variables[*cell] {
-                    Some(variable) => sum.add(variable, weight / cut.need),
-                    None => need -= weight,
-                }
-            }
-            if need > 0.0 {
-                problem.add_constraint(sum, ComparisonOp::Ge, need / cut.need);
-            }
-        }
-        let mut options = SolveOptions::default();
-        if whole {
-            options.node_limit = Some(NODES);
-            let start = variables.iter().enumerate().filter_map(|(cell, variable)| {
-                variable.map(|variable| (variable, if self.best.hidden[cell] { 1.0 } else { 0.0 }))
-            });
-            options.warm_start = Some(start.collect());
-        }
-        let failed = |error| Error::Bug(format!("the master program of the exact search failed: {error}"));
-        let mut outcome = problem.solve_with(options).map_err(failed)?;
-        while !outcome.is_optimal() {
+            let cuts = self.cuts(&values, is_whole)?;
             if (self.out_of_time)() {
-                return Ok(Master::OutOfTime);
+                return Ok(Fate::Open);
             }
-            (self.heartbeat)();
-            outcome = outcome.resume().map_err(failed)?;
+            if cuts.is_empty() && !is_whole {
+                return Ok(self.split(&values, bound));
+            }
+            if cuts.is_empty() {
+                let mut hidden = self.fixed.clone();
+                for (variable, cell) in self.cells.iter().enumerate() {
+                    hidden[*cell] |= values[variable] > 0.5;
+                }
+                self.complete(hidden, &|_| 0.0)?;
+                if self.closes(bound) {
+                    return Ok(Fate::Closed);
+                }
+                // Real numbers would protect it but whole numbers were not found to: something more must be hidden.
+                let more = (0..values.len()).filter(|variable| values[*variable] < 0.5);
+                let cut = Cut(more.map(|variable| (variable, 1.0)).collect());
+                self.join(&cut);
+            }
+            if self.master.rows() > self.most_rows {
+                let slack: Vec<bool> = (0..self.master.rows()).map(|row| self.master.is_slack(row)).collect();
+                self.master.keep_rows(|row| !slack[row]);
+                self.most_rows = (2 * self.master.rows()).max(200);
+            }
+            for cut in &cuts {
+                self.join(cut);
+            }
         }
-        let SolveOutcome::Solution(solution) = outcome else { return Ok(Master::OutOfTime) };
-        let choice = variables
-            .iter()
-            .zip(&self.fixed)
-            .map(|(variable, fixed)| match variable {
-                Some(variable) => solution.var_value(*variable).clamp(0.0, 1.0),
-                None => f64::from(u8::from(*fixed)),
-            })
-            .collect();
-        Ok(Master::Choice(choice, solution.objective()))
     }
 
-    /// The inequality for one sensitive cell that the choice obeys least.
-    fn cut(&self, aim: Aim, choice: &[f64]) -> Result<Cut> {
-        (self.heartbeat)();
-        let need = aim.room as f64;
-        let mut weights = self.weights(aim, 1.0, choice)?;
+    /// Decides cells that cost too much either way: by their reduced costs nothing cheaper than the best pattern is left there.
+    fn decide(&mut self, bound: f64, everywhere: bool) {
+        for variable in 0..self.cells.len() {
+            let reduced = self.master.reduced_cost(variable);
+            let (least, most) = self.master.bounds(variable);
+            if least >= most || !self.closes(bound + reduced.abs()) {
+                continue;
+            }
+            let value = if reduced > 0.0 { least } else { most };
+            self.master.bound(variable, value, value);
+            if everywhere {
+                self.decided[variable] = (value, value);
+            }
+        }
+    }
+
+    /// The cell to split by: of those that are most in between, the one whose two halves raise the bound most.
+    fn split(&self, values: &[f64], bound: f64) -> Fate {
+        let mut between: Vec<usize> = (0..values.len()).filter(|v| values[*v].min(1.0 - values[*v]) >= 1e-6).collect();
+        between.sort_by(|a, b| {
+            let off = |v: usize| (values[v] - 0.5).abs();
+            off(*a).total_cmp(&off(*b)).then(a.cmp(b))
+        });
+        let mut best = (f64::NEG_INFINITY, between[0], true);
+        for variable in between.into_iter().take(TRIED) {
+            let gain = |value: f64| {
+                let mut trial = self.master.clone();
+                trial.bound(variable, value, value);
+                match trial.solve_within(TRIAL_STEPS, self.heartbeat) {
+                    Outcome::Infeasible => self.best_cost() as f64 - bound,
+                    _ => (trial.proven_cost() - bound).clamp(0.0, self.best_cost() as f64 - bound),
+                }
+            };
+            let (published, hidden) = (gain(0.0), gain(1.0));
+            let score = published.max(1e-3) * hidden.max(1e-3);
+            if score > best.0 {
+                best = (score, variable, hidden <= published);
+            }
+        }
+        Fate::Split { cell: best.1, hidden_first: best.2, bound }
+    }
+
+    /// Makes a pattern of what the master has chosen: what is nearly hidden costs nearly nothing.
+    fn round(&mut self) -> Result<()> {
+        let values: Vec<f64> = (0..self.cells.len()).map(|v| self.master.value(v).clamp(0.0, 1.0)).collect();
+        let mut hidden = self.fixed.clone();
+        for (variable, cell) in self.cells.iter().enumerate() {
+            hidden[*cell] |= values[variable] > 0.999;
+        }
+        self.complete(hidden, &|variable| values[variable])
+    }
+
+    /// Completes a pattern; `share` says how much of a cell's cost is not counted while doing so.
+    fn complete(&mut self, hidden: Vec<bool>, share: &dyn Fn(usize) -> f64) -> Result<()> {
+        let price = |cell: usize| self.number[cell].map(|v| self.frame.cost[cell] as f64 * (1.0 - share(v)).max(1e-3));
+        if let Some(found) = complete(&mut self.mover, self.aims, hidden, &self.best.moves, &price, self.heartbeat)?
+            && self.frame.cost_of(&found.hidden) < self.frame.cost_of(&self.best.hidden)
+        {
+            self.best = found;
+        }
+        Ok(())
+    }
+
+    /// Inequalities that the choice does not obey.
+    fn cuts(&mut self, values: &[f64], is_whole: bool) -> Result<Vec<Cut>> {
+        let mut choice: Vec<f64> = self.fixed.iter().map(|fixed| f64::from(u8::from(*fixed))).collect();
+        for (variable, cell) in self.cells.iter().enumerate() {
+            choice[*cell] = values[variable];
+        }
+        let chosen: Vec<bool> = choice.iter().map(|share| *share > 1.0 - 1e-6).collect();
+        let unseen: Vec<bool> = self.best.moves.iter().map(|m| self.frame.is_unseen(m, &chosen)).collect();
+        let mut cuts = Vec::new();
+        for _ in 0..self.aims.len() {
+            if cuts.len() >= CUTS_IN_A_ROUND || (self.out_of_time)() {
+                break;
+            }
+            let number = self.turn % self.aims.len();
+            self.turn += 1;
+            if unseen[self.best.proof[number]] {
+                continue;
+            }
+            if let Some(cut) = self.cut(self.aims[number], &choice, is_whole)
+                && cut.lacks(values) > if is_whole { 1e-6 } else { 1e-2 }
+            {
+                cuts.push(cut);
+            }
+        }
+        Ok(cuts)
+    }
+
+    /// The inequality for one sensitive cell that the choice obeys least; `None` if it is obeyed by every choice.
+    fn cut(&mut self, aim: Aim, choice: &[f64], is_whole: bool) -> Option<Cut> {
+        let mut weights = self.weights(aim, 1.0, choice, is_whole)?;
         if !aim.up_only {
             // The width of the interval counts, so both ways add up.
-            for (sum, down) in weights.iter_mut().zip(self.weights(aim, -1.0, choice)?) {
+            for (sum, down) in weights.iter_mut().zip(self.weights(aim, -1.0, choice, is_whole)?) {
                 *sum += down;
             }
         }
-        let terms = weights.into_iter().enumerate().filter(|(_, weight)| *weight > 0.0);
-        Ok(Cut { terms: terms.map(|(cell, weight)| (cell, weight.min(need))).collect(), need })
+        let mut need = aim.room as f64;
+        for cell in (0..weights.len()).filter(|cell| self.fixed[*cell]) {
+            need -= weights[cell];
+        }
+        if need <= 1e-6 {
+            return None;
+        }
+        let terms = self.cells.iter().enumerate().filter(|(_, cell)| weights[**cell] > 0.0);
+        let terms = terms.map(|(variable, cell)| match weights[*cell] / need {
+            weight if weight > 1.0 - 1e-7 => (variable, 1.0),
+            weight => (variable, weight),
+        });
+        Some(Cut(terms.collect()))
     }
 
-    /// By how much each cell, if hidden, lets the sensitive one move up (`way` 1) or down (-1): the dual solution of the
-    /// intruder's program. Its unknowns are the multipliers of the equations and the two parts of each cell's reduced cost.
-    fn weights(&self, aim: Aim, way: f64, choice: &[f64]) -> Result<Vec<f64>> {
+    /// By how much each cell, if hidden, lets the sensitive one move up (`way` 1) or down (-1): from the multipliers of the
+    /// equations. `None` if the intruder's program found nothing.
+    fn weights(&mut self, aim: Aim, way: f64, choice: &[f64], is_whole: bool) -> Option<Vec<f64>> {
+        (self.heartbeat)();
         let need = aim.room as f64;
-        let mut problem = Problem::new(OptimizationDirection::Minimize);
-        let multipliers: Vec<Variable> =
-            self.frame.rows.iter().map(|_| problem.add_var(0.0, (f64::NEG_INFINITY, f64::INFINITY))).collect();
-        let mut sums: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); choice.len()];
-        for (row, multiplier) in self.frame.rows.iter().zip(&multipliers) {
-            for (cell, sign) in row {
-                sums[*cell].push((*multiplier, *sign as f64));
-            }
+        let slight = if is_whole { 1e-7 } else { SLIGHT };
+        for (cell, share) in choice.iter().enumerate() {
+            let Some(low) = self.frame.low[cell].filter(|_| self.fixed[cell] || self.number[cell].is_some()) else {
+                continue;
+            };
+            // Upwards nothing limits a hidden cell; more than the need never counts.
+            let down = (-low as f64).min(need);
+            self.intruder.bound(cell, -(down * share + slight), need * share + slight);
         }
-        let parts: Vec<Option<(Variable, Variable)>> = sums
-            .into_iter()
-            .enumerate()
-            .map(|(cell, mut sum)| {
-                let low = self.frame.low[cell].filter(|_| self.fixed[cell] || self.frame.may_hide[cell])?;
-                // Upwards nothing limits a hidden cell; more than the need never counts.
-                let up = problem.add_var(need * choice[cell] + SLIGHT, (0.0, f64::INFINITY));
-                let down = problem.add_var((-low as f64).min(need) * choice[cell] + SLIGHT, (0.0, f64::INFINITY));
-                sum.push((up, 1.0));
-                sum.push((down, -1.0));
-                let own = if cell == aim.cell { way } else { 0.0 };
-                problem.add_constraint(sum.into_iter().collect::<LinearExpr>(), ComparisonOp::Eq, own);
-                Some((up, down))
-            })
-            .collect();
-        let solution = match problem.solve() {
-            Ok(SolveOutcome::Solution(solution)) => solution,
-            Ok(SolveOutcome::Interrupted(_)) => return Err(Error::Bug("a linear program was interrupted".to_owned())),
-            Err(error) => return Err(Error::Bug(format!("the dual program of the exact search failed: {error}"))),
+        self.intruder.price(aim.cell, -way);
+        let outcome = self.intruder.solve(self.heartbeat);
+        self.intruder.price(aim.cell, 0.0);
+        if outcome != Outcome::Optimal {
+            return None;
+        }
+        let weight = |(cell, low): (usize, &Option<i64>)| match (low, self.intruder.reduced_cost(cell)) {
+            (Some(_), reduced) if reduced < -1e-9 => need,
+            (Some(low), reduced) if reduced > 1e-9 => (reduced * -low as f64).min(need),
+            _ => 0.0,
         };
-        Ok(parts
-            .iter()
-            .enumerate()
-            .map(|(cell, parts)| match (parts, self.frame.low[cell]) {
-                (Some((up, down)), Some(low)) => {
-                    let up = if solution.var_value(*up) > 1e-9 { need } else { 0.0 };
-                    let down = solution.var_value(*down);
-                    up + if down > 1e-9 { down * -low as f64 } else { 0.0 }
-                }
-                _ => 0.0,
-            })
-            .collect())
+        Some(self.frame.low.iter().enumerate().map(weight).collect())
     }
 }

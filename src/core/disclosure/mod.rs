@@ -16,6 +16,7 @@ mod funnel;
 mod gates;
 mod keyed;
 mod layout;
+mod lp;
 mod moves;
 mod policy;
 mod primary;

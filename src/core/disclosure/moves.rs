@@ -8,10 +8,12 @@
 
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
 
+use crate::disclosure::lp::{Outcome, Program};
 use crate::disclosure::policy::Policy;
 use crate::disclosure::primary::Need;
 use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
+use crate::number::Heartbeat;
 
 /// No move has to change a cell by more than this; it fits an `i32`, which bounds the solver's whole numbers.
 const FAR: i64 = 1_000_000_000;
@@ -177,19 +179,86 @@ impl Frame {
         change.0.iter().all(|(cell, by)| hidden[*cell] || !self.shows(*cell, *by))
     }
 
-    /// The cheapest move that meets the aim, if there is one that is whole and found in time. Each cell may move at
-    /// its price for each unit; those without a price only as far as their rounding hides. At a price of zero for
-    /// hidden cells, the others that move are the cheapest cycle through the aim (Kelly, Golden and Assad 1992, "Cell
-    /// suppression: disclosure protection for sensitive tabular data", Networks 22).
+}
+
+/// Looks for moves, at prices that change from search to search.
+///
+/// Each cell may move at its price for each unit; those without a price only as far as their rounding hides. At a price of
+/// zero for hidden cells, the others that move are the cheapest cycle through the aim (Kelly, Golden and Assad 1992, "Cell
+/// suppression: disclosure protection for sensitive tabular data", Networks 22).
+pub(super) struct Mover<'a> {
+    pub frame: &'a Frame,
+    price: Vec<Option<f64>>,
+    program: Program,
+    /// The variables of each cell: what it moves up and down, and what it does so within its rounding.
+    parts: Vec<Vec<(usize, f64)>>,
+}
+
+impl<'a> Mover<'a> {
+    pub fn new(frame: &'a Frame) -> Self {
+        let mut variables = 0;
+        let mut parts: Vec<Vec<(usize, f64)>> = vec![Vec::new(); frame.low.len()];
+        for (cell, parts) in parts.iter_mut().enumerate().filter(|(cell, _)| frame.low[*cell].is_some()) {
+            let pairs = if frame.slack[cell] == (0, 0) { 1 } else { 2 };
+            for _ in 0..pairs {
+                parts.extend([(variables, 1.0), (variables + 1, -1.0)]);
+                variables += 2;
+            }
+        }
+        let mut program = Program::new(variables);
+        for (cell, parts) in parts.iter().enumerate().filter(|(_, parts)| parts.len() == 4) {
+            let (down, up) = frame.slack[cell];
+            program.bound(parts[2].0, 0.0, up as f64);
+            program.bound(parts[3].0, 0.0, -down as f64);
+        }
+        for row in &frame.rows {
+            let terms: Vec<(usize, f64)> = row
+                .iter()
+                .flat_map(|(cell, sign)| parts[*cell].iter().map(|(variable, way)| (*variable, *sign as f64 * way)))
+                .collect();
+            program.add_row(&terms, 0.0, 0.0);
+        }
+        Self { frame, price: vec![None; frame.low.len()], program, parts }
+    }
+
+    /// Sets what a unit of the cell's change costs; `None`: it does not change.
+    pub fn price(&mut self, cell: usize, price: Option<f64>) {
+        self.price[cell] = price;
+        self.release(cell);
+    }
+
+    /// What a unit of the cell's change costs.
+    pub fn price_of(&self, cell: usize) -> Option<f64> {
+        self.price[cell]
+    }
+
+    /// Bounds and costs of a cell that is not aimed at.
+    fn release(&mut self, cell: usize) {
+        let (Some(low), [(up, _), (down, _), ..]) = (self.frame.low[cell], self.parts[cell].as_slice()) else { return };
+        match self.price[cell] {
+            None => {
+                self.program.bound(*up, 0.0, 0.0);
+                self.program.bound(*down, 0.0, 0.0);
+            }
+            Some(price) => {
+                self.program.bound(*up, 0.0, FAR as f64);
+                self.program.bound(*down, 0.0, -low as f64);
+                self.program.price(*up, price);
+                self.program.price(*down, price);
+            }
+        }
+    }
+
+    /// The cheapest move that meets the aim, if there is one that is whole and found in time.
     ///
     /// # Errors
     /// [`Error::Bug`] if the solver fails.
-    pub fn find(&self, price: &[Option<f64>], aim: Aim) -> Result<Option<Move>> {
-        let up = self.find_one_way(price, aim.cell, aim.room)?;
+    pub fn find(&mut self, aim: Aim, heartbeat: Heartbeat) -> Result<Option<Move>> {
+        let up = self.find_one_way(aim.cell, aim.room, heartbeat)?;
         if aim.up_only || up.as_ref().is_some_and(|(_, cost)| *cost <= 0.0) {
             return Ok(up.map(|(change, _)| change));
         }
-        let down = self.find_one_way(price, aim.cell, -aim.room)?;
+        let down = self.find_one_way(aim.cell, -aim.room, heartbeat)?;
         Ok(match (up, down) {
             (Some(up), Some(down)) if down.1 < up.1 => Some(down.0),
             (Some(up), _) => Some(up.0),
@@ -197,22 +266,88 @@ impl Frame {
         })
     }
 
-    fn find_one_way(&self, price: &[Option<f64>], cell: usize, room: i64) -> Result<Option<(Move, f64)>> {
-        if self.low[cell].is_none_or(|low| room < low) {
+    fn find_one_way(&mut self, cell: usize, room: i64, heartbeat: Heartbeat) -> Result<Option<(Move, f64)>> {
+        let Some(low) = self.frame.low[cell].filter(|low| *low <= room) else { return Ok(None) };
+        let [(up, _), (down, _), ..] = self.parts[cell][..] else { return Ok(None) };
+        if room > 0 {
+            self.program.bound(up, room as f64, FAR as f64);
+            self.program.bound(down, 0.0, 0.0);
+        } else {
+            self.program.bound(up, 0.0, 0.0);
+            self.program.bound(down, -room as f64, -low as f64);
+        }
+        let outcome = self.program.solve(heartbeat);
+        self.release(cell);
+        if outcome != Outcome::Optimal {
             return Ok(None);
         }
-        let relaxed = Search { frame: self, price, cell, room, whole: false }.solve()?;
-        let Some(Found { values, cost }) = relaxed else { return Ok(None) };
+        let values: Vec<(usize, f64)> = self
+            .parts
+            .iter()
+            .enumerate()
+            .filter(|(_, parts)| !parts.is_empty())
+            .map(|(cell, parts)| (cell, parts.iter().map(|(variable, way)| way * self.program.value(*variable)).sum()))
+            .collect();
         // A vertex with halves or thirds is whole when it is taken two or three times over.
         for times in [1, 2, 3, 4, 6] {
-            if let Some(change) = self.whole(&values, f64::from(times), price) {
-                return Ok(Some((change, cost)));
+            if let Some(change) = self.frame.whole(&values, f64::from(times), &self.price) {
+                return Ok(Some((change, self.cost_of(&values))));
             }
         }
-        let whole = Search { frame: self, price, cell, room, whole: true }.solve()?;
-        Ok(whole.and_then(|found| Some((self.whole(&found.values, 1.0, price)?, found.cost))))
+        let Some(values) = self.find_whole(cell, room)? else { return Ok(None) };
+        Ok(self.frame.whole(&values, 1.0, &self.price).map(|change| (change, self.cost_of(&values))))
     }
 
+    fn cost_of(&self, values: &[(usize, f64)]) -> f64 {
+        values.iter().map(|(cell, by)| by.abs() * self.price[*cell].unwrap_or(0.0)).sum()
+    }
+
+    /// The same by branch and bound over whole numbers; `None` if there is nothing, or not in time.
+    fn find_whole(&self, aim: usize, room: i64) -> Result<Option<Vec<(usize, f64)>>> {
+        let mut problem = Problem::new(OptimizationDirection::Minimize);
+        // All bounds are within FAR of zero.
+        let mut add = |price: f64, least: i64, most: i64| problem.add_integer_var(price, (least as i32, most as i32));
+        let mut variables: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); self.price.len()];
+        for (cell, variables) in variables.iter_mut().enumerate() {
+            let Some(low) = self.frame.low[cell] else { continue };
+            if cell == aim {
+                let (least, most) = if room > 0 { (room, FAR) } else { (low, room) };
+                variables.push((add(0.0, least, most), 1.0));
+                continue;
+            }
+            let (down, up) = self.frame.slack[cell];
+            if (down, up) != (0, 0) {
+                variables.push((add(0.0, down, up), 1.0));
+            }
+            if let Some(price) = self.price[cell] {
+                variables.push((add(price, 0, FAR), 1.0));
+                variables.push((add(price, 0, -low), -1.0));
+            }
+        }
+        for row in &self.frame.rows {
+            let sum: LinearExpr = row
+                .iter()
+                .flat_map(|(cell, sign)| variables[*cell].iter().map(|(v, way)| (*v, *sign as f64 * way)))
+                .collect();
+            problem.add_constraint(sum, ComparisonOp::Eq, 0.0);
+        }
+        let mut options = SolveOptions::default();
+        options.node_limit = Some(NODES);
+        let solution = match problem.solve_with(options) {
+            Ok(SolveOutcome::Solution(solution)) => solution,
+            Ok(SolveOutcome::Interrupted(_)) | Err(microlp::Error::Infeasible) => return Ok(None),
+            Err(error) => return Err(Error::Bug(format!("the whole-number program of a move failed: {error}"))),
+        };
+        let values = variables
+            .iter()
+            .enumerate()
+            .filter(|(_, variables)| !variables.is_empty())
+            .map(|(cell, variables)| (cell, variables.iter().map(|(v, way)| way * solution.var_value(*v)).sum()));
+        Ok(Some(values.collect()))
+    }
+}
+
+impl Frame {
     /// The values times `times` as a move, if they are whole and keep every rule.
     fn whole(&self, values: &[(usize, f64)], times: f64, price: &[Option<f64>]) -> Option<Move> {
         let mut change = Vec::new();
@@ -235,88 +370,5 @@ impl Frame {
             .iter()
             .all(|row| row.iter().map(|(cell, sign)| sign * change.of(*cell)).sum::<i64>() == 0)
             .then_some(change)
-    }
-}
-
-/// The cells that move and by how much, in the order of their numbers, and what that costs.
-struct Found {
-    values: Vec<(usize, f64)>,
-    cost: f64,
-}
-
-/// One linear (or whole-number) program for a move.
-struct Search<'a> {
-    frame: &'a Frame,
-    price: &'a [Option<f64>],
-    cell: usize,
-    room: i64,
-    whole: bool,
-}
-
-impl Search<'_> {
-    /// `None` if there is no move.
-    fn solve(&self) -> Result<Option<Found>> {
-        let mut problem = Problem::new(OptimizationDirection::Minimize);
-        let mut variables: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); self.price.len()];
-        for (cell, variables) in variables.iter_mut().enumerate() {
-            let Some(low) = self.frame.low[cell] else { continue };
-            let (least, most) = if cell == self.cell {
-                if self.room > 0 { (self.room, FAR) } else { (low, self.room) }
-            } else {
-                (low, FAR)
-            };
-            if self.price[cell] == Some(0.0) {
-                variables.push((self.variable(&mut problem, 0.0, least, most), 1.0));
-                continue;
-            }
-            let (down, up) = self.frame.slack[cell];
-            if (down, up) != (0, 0) {
-                variables.push((self.variable(&mut problem, 0.0, down, up), 1.0));
-            }
-            if let Some(price) = self.price[cell] {
-                variables.push((self.variable(&mut problem, price, 0, FAR), 1.0));
-                if low < 0 {
-                    variables.push((self.variable(&mut problem, price, 0, -low), -1.0));
-                }
-            }
-        }
-        for row in &self.frame.rows {
-            let mut sum = LinearExpr::empty();
-            let mut terms = 0;
-            for (cell, sign) in row {
-                for (variable, direction) in &variables[*cell] {
-                    sum.add(*variable, *sign as f64 * direction);
-                    terms += 1;
-                }
-            }
-            if terms > 0 {
-                problem.add_constraint(sum, ComparisonOp::Eq, 0.0);
-            }
-        }
-        let mut options = SolveOptions::default();
-        options.node_limit = self.whole.then_some(NODES);
-        let solution = match problem.solve_with(options) {
-            Ok(SolveOutcome::Solution(solution)) => solution,
-            Ok(SolveOutcome::Interrupted(_)) | Err(microlp::Error::Infeasible) => return Ok(None),
-            Err(error) => return Err(Error::Bug(format!("the linear program of a move failed: {error}"))),
-        };
-        let values = variables
-            .iter()
-            .enumerate()
-            .filter(|(_, variables)| !variables.is_empty())
-            .map(|(cell, variables)| {
-                (cell, variables.iter().map(|(variable, sign)| sign * solution.var_value(*variable)).sum())
-            })
-            .collect();
-        Ok(Some(Found { values, cost: solution.objective() }))
-    }
-
-    fn variable(&self, problem: &mut Problem, weight: f64, least: i64, most: i64) -> Variable {
-        if self.whole {
-            // Both bounds are within FAR of zero.
-            problem.add_integer_var(weight, (least as i32, most as i32))
-        } else {
-            problem.add_var(weight, (least as f64, most as f64))
-        }
     }
 }

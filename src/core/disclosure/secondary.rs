@@ -4,7 +4,7 @@
 //! hidden. Then every further cell is un-hidden, the dearest first, if all sensitive cells can still be protected.
 //! Ties are broken by the number of the cell, so the same table always gives the same pattern.
 
-use crate::disclosure::moves::{Aim, Frame, Move};
+use crate::disclosure::moves::{Aim, Frame, Move, Mover};
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;
 
@@ -36,7 +36,9 @@ pub(super) fn protect(
         return Err(Error::invalid("keep", "names a cell that must be hidden now; withdraw the earlier release"));
     }
     let fixed = frame.hidden_anyway(aims);
-    let mut best = complete(frame, aims, fixed.clone(), &[], None, heartbeat)?
+    let mut mover = Mover::new(frame);
+    let price = |cell: usize| frame.may_hide[cell].then(|| frame.cost[cell] as f64);
+    let mut best = complete(&mut mover, aims, fixed.clone(), &[], &price, heartbeat)?
         .ok_or_else(|| Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden"))?;
     // Ruin and recreate: publish a further cell for good and its equations' further cells for the time being, and see
     // whether something cheaper grows back.
@@ -53,7 +55,8 @@ pub(super) fn protect(
             for (near, _) in frame.rows_of[cell].iter().flat_map(|row| &frame.rows[*row]) {
                 hidden[*near] = fixed[*near];
             }
-            if let Some(found) = complete(frame, aims, hidden, &best.moves, Some(cell), heartbeat)?
+            let without = |other: usize| price(other).filter(|_| other != cell);
+            if let Some(found) = complete(&mut mover, aims, hidden, &best.moves, &without, heartbeat)?
                 && frame.cost_of(&found.hidden) < frame.cost_of(&best.hidden)
             {
                 best = found;
@@ -66,23 +69,20 @@ pub(super) fn protect(
     Ok(best)
 }
 
-/// Hides what more it takes to protect all aims, but not `without`, and un-hides what is hidden in vain; `None` if
-/// nothing suffices. Of the `known` moves those are used that stay among the hidden cells.
+/// Hides what more it takes to protect all aims, at a `price` for each cell (`None`: not at all), and un-hides what is
+/// hidden in vain; `None` if nothing suffices. Of the `known` moves those are used that stay among the hidden cells.
 pub(super) fn complete(
-    frame: &Frame,
+    mover: &mut Mover,
     aims: &[Aim],
     mut hidden: Vec<bool>,
     known: &[Move],
-    without: Option<usize>,
+    price: &dyn Fn(usize) -> Option<f64>,
     heartbeat: Heartbeat,
 ) -> Result<Option<Pattern>> {
-    let mut price: Vec<Option<f64>> = (0..hidden.len())
-        .map(|cell| match (hidden[cell], frame.may_hide[cell]) {
-            (true, _) => Some(0.0),
-            (_, true) if Some(cell) != without => Some(frame.cost[cell] as f64),
-            _ => None,
-        })
-        .collect();
+    let frame = mover.frame;
+    for (cell, hidden) in hidden.iter().enumerate() {
+        mover.price(cell, if *hidden { Some(0.0) } else { price(cell) });
+    }
     let mut order: Vec<usize> = (0..aims.len()).collect();
     order.sort_by_key(|number| (std::cmp::Reverse(aims[*number].room), aims[*number].cell));
     let mut moves: Vec<Move> = known.iter().filter(|change| frame.is_unseen(change, &hidden)).cloned().collect();
@@ -94,24 +94,25 @@ pub(super) fn complete(
             proof[number] = known;
             continue;
         }
-        let Some(change) = frame.find(&price, aim)? else { return Ok(None) };
+        let Some(change) = mover.find(aim, heartbeat)? else { return Ok(None) };
         for (cell, by) in &change.0 {
             if !hidden[*cell] && frame.shows(*cell, *by) {
                 hidden[*cell] = true;
-                price[*cell] = Some(0.0);
+                mover.price(*cell, Some(0.0));
             }
         }
         proof[number] = moves.len();
         moves.push(change);
     }
     let mut pattern = Pattern { hidden, moves, proof };
-    pattern.clean_up(frame, aims, heartbeat)?;
+    pattern.clean_up(mover, aims, heartbeat)?;
     Ok(Some(pattern))
 }
 
 impl Pattern {
     /// Un-hides what is hidden in vain.
-    pub fn clean_up(&mut self, frame: &Frame, aims: &[Aim], heartbeat: Heartbeat) -> Result<()> {
+    fn clean_up(&mut self, mover: &mut Mover, aims: &[Aim], heartbeat: Heartbeat) -> Result<()> {
+        let frame = mover.frame;
         let fixed = frame.hidden_anyway(aims);
         let mut further: Vec<usize> =
             (0..self.hidden.len()).filter(|cell| self.hidden[*cell] && !fixed[*cell]).collect();
@@ -121,19 +122,21 @@ impl Pattern {
             sensitive[aim.cell] = true;
         }
         // Moves that do without the further cells leave more of them to un-hide.
-        let mut prices: Vec<Option<f64>> = (0..self.hidden.len())
-            .map(|cell| self.hidden[cell].then(|| if fixed[cell] { 0.0 } else { frame.cost[cell] as f64 }))
-            .collect();
+        for cell in 0..self.hidden.len() {
+            let price = if fixed[cell] { 0.0 } else { frame.cost[cell] as f64 };
+            mover.price(cell, self.hidden[cell].then_some(price));
+        }
         for cell in further {
             heartbeat();
             if frame.gives_away(cell, &self.hidden, &sensitive) {
                 continue;
             }
             self.hidden[cell] = false;
-            let price = prices[cell].take();
-            if !self.repair(frame, aims, &prices, heartbeat)? {
+            let price = mover.price_of(cell);
+            mover.price(cell, None);
+            if !self.repair(mover, aims, heartbeat)? {
                 self.hidden[cell] = true;
-                prices[cell] = price;
+                mover.price(cell, price);
             }
         }
         self.prune();
@@ -142,8 +145,9 @@ impl Pattern {
 
     /// Finds a move for each aim whose move no longer goes unseen. Leaves everything as it was and says `false` if one
     /// has none.
-    fn repair(&mut self, frame: &Frame, aims: &[Aim], prices: &[Option<f64>], heartbeat: Heartbeat) -> Result<bool> {
-        let mut unseen: Vec<bool> = self.moves.iter().map(|change| frame.is_unseen(change, &self.hidden)).collect();
+    fn repair(&mut self, mover: &mut Mover, aims: &[Aim], heartbeat: Heartbeat) -> Result<bool> {
+        let mut unseen: Vec<bool> =
+            self.moves.iter().map(|change| mover.frame.is_unseen(change, &self.hidden)).collect();
         let before = (self.moves.len(), self.proof.clone());
         for (number, aim) in aims.iter().enumerate() {
             if unseen[self.proof[number]] {
@@ -155,7 +159,7 @@ impl Pattern {
                 Some(known) => known,
                 None => {
                     heartbeat();
-                    let Some(change) = frame.find(prices, *aim)? else {
+                    let Some(change) = mover.find(*aim, heartbeat)? else {
                         self.moves.truncate(before.0);
                         self.proof = before.1;
                         return Ok(false);
