@@ -138,7 +138,11 @@ fn jdl_suppress(
     let end = Instant::now() + Duration::from_secs(u64::from(policy.time_limit));
     let safe = protect(&table, &policy, &keys, &heartbeat, &|| Instant::now() >= end).map_err(report)?;
     // How many cells, never what stands in one.
-    let fewest = if safe.loss.proven_optimal { "no pattern costs less" } else { "not proven to be the fewest" };
+    let fewest = match safe.loss.could_save {
+        Some(0) => "no pattern costs less".to_owned(),
+        Some(less) => format!("another pattern could cost at most {less} less of {}", safe.loss.cost),
+        None => "not proven to be the fewest".to_owned(),
+    };
     notice!("{}; {fewest}", safe.words());
     let rows: Vec<_> = (0..table.layout().len())
         .map(|at| (cell(&table.layout().labels(at)), safe.values[at], safe.status[at].as_str()))

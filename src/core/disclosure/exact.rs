@@ -7,18 +7,18 @@
 //! still of parts of cells, it is split in two by one cell that is hidden in one half and published in the other. The best
 //! pattern so far, completed and cleaned up by the heuristic, is always at hand when time runs out. It works on unrounded tables.
 
+use crate::disclosure::halves::{Whole, halves};
 use crate::disclosure::lp::{Outcome, Program};
 use crate::disclosure::moves::{Aim, Frame, Mover};
 use crate::disclosure::secondary::{Pattern, complete};
-use crate::error::Result;
 use crate::number::Heartbeat;
 
 /// How many inequalities join the master in one round, at most.
 const CUTS_IN_A_ROUND: usize = 60;
-/// How many rounds in a row may raise the bound by less than [`PROGRESS`] before the choice is split.
-const IDLE_ROUNDS: usize = 4;
-/// By what share of the distance to the best pattern a round has to raise the bound.
-const PROGRESS: f64 = 0.02;
+/// How many rounds in a row may raise the bound by less than [`PROGRESS`] before the choice is split: at first, and later.
+const IDLE_ROUNDS: [usize; 2] = [40, 2];
+/// By how much a round has to raise the bound.
+const PROGRESS: f64 = 1e-3;
 /// How many cells are tried out before the choice is split by one, and how far.
 const TRIED: usize = 8;
 const TRIAL_STEPS: usize = 40;
@@ -28,21 +28,19 @@ const ROUND_EVERY: usize = 16;
 /// few such cells is found.
 const SLIGHT: f64 = 1e-4;
 
-/// The cheapest pattern that was found from `start` on, and whether it is proven that there is none cheaper.
-///
-/// # Errors
-/// [`crate::Error::Bug`] if the solver fails.
+/// The cheapest pattern that was found from `start` on, and how much cheaper, at most, another could be.
 pub(super) fn improve(
     frame: &Frame,
     aims: &[Aim],
     start: Pattern,
     heartbeat: Heartbeat,
     out_of_time: &dyn Fn() -> bool,
-) -> Result<(Pattern, bool)> {
+) -> (Pattern, u64) {
     let mut search = Search::new(frame, aims, start, heartbeat, out_of_time);
     search.line_cuts();
-    let proven = search.run()?;
-    Ok((search.best, proven))
+    let least = search.run();
+    let possible = (search.best_cost() as f64 - (least - 1e-6).ceil()).max(0.0) as u64;
+    (search.best, possible)
 }
 
 /// An inequality over the cells there is a choice of: the sum of weights of the hidden ones is at least 1.
@@ -59,6 +57,8 @@ struct Part {
     decided: Vec<(usize, bool)>,
     /// No choice of it costs less.
     bound: f64,
+    /// How much of the cell that was decided last was hidden before that.
+    share: f64,
 }
 
 /// What becomes of a part.
@@ -66,9 +66,23 @@ enum Fate {
     /// Nothing in it is cheaper than the best pattern.
     Closed,
     /// Split it by this cell, hidden first or published first.
-    Split { cell: usize, hidden_first: bool, bound: f64 },
-    /// Time ran out, or the numbers did not allow an answer.
-    Open,
+    Split { cell: usize, hidden_first: bool, share: f64, bound: f64 },
+    /// Time ran out, or the numbers did not allow an answer: nothing in it costs less than this.
+    Open(f64),
+}
+
+/// What deciding a cell has added to the bound so far, for each share of it that was decided away, and how often.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gain {
+    sum: f64,
+    times: f64,
+}
+
+impl Gain {
+    fn add(&mut self, gain: f64, share: f64) {
+        self.sum += gain / share.max(1e-6);
+        self.times += 1.0;
+    }
 }
 
 struct Search<'a> {
@@ -88,6 +102,8 @@ struct Search<'a> {
     intruder: Program,
     mover: Mover<'a>,
     best: Pattern,
+    /// What publishing and what hiding each cell has brought.
+    gains: Vec<[Gain; 2]>,
     /// The sensitive cell that is looked at next, so that every one has its turn.
     turn: usize,
     /// How many rows the master may have before those are forgotten that do not bind.
@@ -125,11 +141,12 @@ impl<'a> Search<'a> {
             decided: vec![(0.0, 1.0); cells.len()],
             fixed,
             cells,
-            number,
             master,
             intruder,
-            mover: Mover::new(frame),
+            mover: Mover::new(frame, aims),
             best,
+            gains: vec![[Gain::default(); 2]; number.iter().flatten().count()],
+            number,
             turn: 0,
             most_rows: 200,
             heartbeat,
@@ -166,37 +183,41 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Looks through all parts. Says whether the best pattern is proven.
-    fn run(&mut self) -> Result<bool> {
-        let mut parts = vec![Part { decided: Vec::new(), bound: 0.0 }];
+    /// Looks through all parts, as long as there is time, and says what every choice costs at least.
+    fn run(&mut self) -> f64 {
+        let mut parts = vec![Part { decided: Vec::new(), bound: 0.0, share: 0.0 }];
         let mut splits = 0;
         while let Some(part) = parts.pop() {
             if self.closes(part.bound) {
                 continue;
             }
-            match self.look_at(&part)? {
+            match self.look_at(&part) {
                 Fate::Closed => {
                     // The next is the one that promises most.
-                    parts.sort_by(|a, b| b.bound.total_cmp(&a.bound));
+                    let promising = (0..parts.len()).min_by(|a, b| parts[*a].bound.total_cmp(&parts[*b].bound));
+                    if let Some(promising) = promising {
+                        let last = parts.len() - 1;
+                        parts.swap(promising, last);
+                    }
                 }
-                Fate::Open => return Ok(false),
-                Fate::Split { cell, hidden_first, bound } => {
+                Fate::Open(bound) => return parts.iter().map(|part| part.bound).fold(bound, f64::min),
+                Fate::Split { cell, hidden_first, share, bound } => {
                     if splits % ROUND_EVERY == 0 {
-                        self.round()?;
+                        self.round();
                     }
                     splits += 1;
                     for hidden in [!hidden_first, hidden_first] {
                         let mut decided = part.decided.clone();
                         decided.push((cell, hidden));
-                        parts.push(Part { decided, bound });
+                        parts.push(Part { decided, bound, share });
                     }
                 }
             }
         }
-        Ok(true)
+        f64::INFINITY
     }
 
-    fn look_at(&mut self, part: &Part) -> Result<Fate> {
+    fn look_at(&mut self, part: &Part) -> Fate {
         for (variable, (least, most)) in self.decided.iter().enumerate() {
             self.master.bound(variable, *least, *most);
         }
@@ -204,46 +225,49 @@ impl<'a> Search<'a> {
             let value = f64::from(u8::from(*hidden));
             self.master.bound(*variable, value, value);
         }
-        let mut idle = 0;
-        let mut last = part.bound;
+        let is_first = part.decided.is_empty();
+        let (mut rounds, mut idle, mut last) = (0, 0, part.bound);
         loop {
             if (self.out_of_time)() {
-                return Ok(Fate::Open);
+                return Fate::Open(last);
             }
             match self.master.solve(self.heartbeat) {
-                Outcome::Infeasible => return Ok(Fate::Closed),
-                Outcome::GaveUp => return Ok(Fate::Open),
+                Outcome::Infeasible => return Fate::Closed,
+                Outcome::GaveUp => return Fate::Open(last),
                 Outcome::Optimal => {}
             }
             let bound = self.master.proven_cost();
-            if self.closes(bound) {
-                return Ok(Fate::Closed);
+            if let (0, Some((variable, hidden))) = (rounds, part.decided.last()) {
+                let away = if *hidden { 1.0 - part.share } else { part.share };
+                self.gains[*variable][usize::from(*hidden)].add((bound - part.bound).max(0.0), away);
             }
-            self.decide(bound, part.decided.is_empty());
+            rounds += 1;
+            if self.closes(bound) {
+                return Fate::Closed;
+            }
+            self.decide(bound, is_first);
             let values: Vec<f64> = (0..self.cells.len()).map(|v| self.master.value(v).clamp(0.0, 1.0)).collect();
             let is_whole = values.iter().all(|value| value.min(1.0 - value) < 1e-6);
-            let distance = self.best_cost() as f64 - bound;
-            idle = if bound - last < PROGRESS * distance { idle + 1 } else { 0 };
+            idle = if bound - last < PROGRESS { idle + 1 } else { 0 };
             last = bound;
-            if !is_whole && idle >= IDLE_ROUNDS {
-                return Ok(self.split(&values, bound));
+            if !is_whole && idle >= IDLE_ROUNDS[usize::from(!is_first)] {
+                return self.split(&values, bound);
             }
-            let cuts = self.cuts(&values, is_whole)?;
+            let cuts = self.cuts(&values, is_whole);
             if (self.out_of_time)() {
-                return Ok(Fate::Open);
+                return Fate::Open(last);
             }
-            if cuts.is_empty() && !is_whole {
-                return Ok(self.split(&values, bound));
-            }
-            if cuts.is_empty() {
+            if is_whole {
                 let mut hidden = self.fixed.clone();
                 for (variable, cell) in self.cells.iter().enumerate() {
                     hidden[*cell] |= values[variable] > 0.5;
                 }
-                self.complete(hidden, &|_| 0.0)?;
+                self.complete(hidden, &|_| 0.0);
                 if self.closes(bound) {
-                    return Ok(Fate::Closed);
+                    return Fate::Closed;
                 }
+            }
+            if cuts.is_empty() && is_whole {
                 // Real numbers would protect it but whole numbers were not found to: something more must be hidden.
                 let more = (0..values.len()).filter(|variable| values[*variable] < 0.5);
                 let cut = Cut(more.map(|variable| (variable, 1.0)).collect());
@@ -254,10 +278,33 @@ impl<'a> Search<'a> {
                 self.master.keep_rows(|row| !slack[row]);
                 self.most_rows = (2 * self.master.rows()).max(200);
             }
+            let halves = if cuts.len() < CUTS_IN_A_ROUND / 2 && !is_whole { self.halves(&values) } else { Vec::new() };
+            if cuts.is_empty() && halves.is_empty() && !is_whole {
+                return self.split(&values, bound);
+            }
             for cut in &cuts {
                 self.join(cut);
             }
+            for cut in halves {
+                let terms: Vec<(usize, f64)> = cut.terms.iter().map(|(v, weight)| (*v, *weight as f64)).collect();
+                let most = cut.terms.iter().map(|(_, weight)| weight).sum::<i64>();
+                self.master.add_row(&terms, cut.need as f64, most as f64);
+            }
         }
+    }
+
+    /// What follows from the inequalities in whole numbers and the choice does not obey.
+    fn halves(&self, values: &[f64]) -> Vec<Whole> {
+        let whole = |row: usize| {
+            let (terms, need) = self.master.row(row);
+            // More than is needed of a part of a cell is at most the whole cell.
+            Whole {
+                terms: terms.iter().map(|(v, weight)| (*v, weight.ceil() as i64)).collect(),
+                need: need.ceil() as i64,
+            }
+        };
+        let known: Vec<Whole> = (0..self.master.rows()).map(whole).collect();
+        halves(&known, values)
     }
 
     /// Decides cells that cost too much either way: by their reduced costs nothing cheaper than the best pattern is left there.
@@ -276,78 +323,91 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The cell to split by: of those that are most in between, the one whose two halves raise the bound most.
-    fn split(&self, values: &[f64], bound: f64) -> Fate {
+    /// The cell to split by: the one whose two halves are expected to raise the bound most, by what deciding it has brought before;
+    /// a few of those that were never decided are tried out (Achterberg, Koch and Martin 2005, "Branching rules revisited").
+    fn split(&mut self, values: &[f64], bound: f64) -> Fate {
+        let distance = self.best_cost() as f64 - bound;
         let mut between: Vec<usize> = (0..values.len()).filter(|v| values[*v].min(1.0 - values[*v]) >= 1e-6).collect();
         between.sort_by(|a, b| {
             let off = |v: usize| (values[v] - 0.5).abs();
             off(*a).total_cmp(&off(*b)).then(a.cmp(b))
         });
+        let mut tried = 0;
         let mut best = (f64::NEG_INFINITY, between[0], true);
-        for variable in between.into_iter().take(TRIED) {
-            let gain = |value: f64| {
-                let mut trial = self.master.clone();
-                trial.bound(variable, value, value);
-                match trial.solve_within(TRIAL_STEPS, self.heartbeat) {
-                    Outcome::Infeasible => self.best_cost() as f64 - bound,
-                    _ => (trial.proven_cost() - bound).clamp(0.0, self.best_cost() as f64 - bound),
+        for variable in between {
+            let share = values[variable];
+            for hidden in [false, true] {
+                if self.gains[variable][usize::from(hidden)].times > 0.0 || tried >= 2 * TRIED {
+                    continue;
                 }
+                tried += 1;
+                let mut trial = self.master.clone();
+                let value = f64::from(u8::from(hidden));
+                trial.bound(variable, value, value);
+                let gain = match trial.solve_within(TRIAL_STEPS, self.heartbeat) {
+                    Outcome::Infeasible => distance,
+                    _ => (trial.proven_cost() - bound).clamp(0.0, distance),
+                };
+                self.gains[variable][usize::from(hidden)].add(gain, if hidden { 1.0 - share } else { share });
+            }
+            let expected = |hidden: bool| {
+                let gain = self.gains[variable][usize::from(hidden)];
+                let away = if hidden { 1.0 - share } else { share };
+                if gain.times > 0.0 { gain.sum / gain.times * away } else { 0.0 }
             };
-            let (published, hidden) = (gain(0.0), gain(1.0));
+            let (published, hidden) = (expected(false), expected(true));
             let score = published.max(1e-3) * hidden.max(1e-3);
             if score > best.0 {
                 best = (score, variable, hidden <= published);
             }
         }
-        Fate::Split { cell: best.1, hidden_first: best.2, bound }
+        Fate::Split { cell: best.1, hidden_first: best.2, share: values[best.1], bound }
     }
 
     /// Makes a pattern of what the master has chosen: what is nearly hidden costs nearly nothing.
-    fn round(&mut self) -> Result<()> {
+    fn round(&mut self) {
         let values: Vec<f64> = (0..self.cells.len()).map(|v| self.master.value(v).clamp(0.0, 1.0)).collect();
         let mut hidden = self.fixed.clone();
         for (variable, cell) in self.cells.iter().enumerate() {
             hidden[*cell] |= values[variable] > 0.999;
         }
-        self.complete(hidden, &|variable| values[variable])
+        self.complete(hidden, &|variable| values[variable]);
     }
 
     /// Completes a pattern; `share` says how much of a cell's cost is not counted while doing so.
-    fn complete(&mut self, hidden: Vec<bool>, share: &dyn Fn(usize) -> f64) -> Result<()> {
+    fn complete(&mut self, hidden: Vec<bool>, share: &dyn Fn(usize) -> f64) {
         let price = |cell: usize| self.number[cell].map(|v| self.frame.cost[cell] as f64 * (1.0 - share(v)).max(1e-3));
-        if let Some(found) = complete(&mut self.mover, self.aims, hidden, &self.best.moves, &price, self.heartbeat)?
+        if let Some(found) = complete(&mut self.mover, hidden, &price, self.heartbeat)
             && self.frame.cost_of(&found.hidden) < self.frame.cost_of(&self.best.hidden)
         {
             self.best = found;
         }
-        Ok(())
     }
 
     /// Inequalities that the choice does not obey.
-    fn cuts(&mut self, values: &[f64], is_whole: bool) -> Result<Vec<Cut>> {
+    fn cuts(&mut self, values: &[f64], is_whole: bool) -> Vec<Cut> {
         let mut choice: Vec<f64> = self.fixed.iter().map(|fixed| f64::from(u8::from(*fixed))).collect();
         for (variable, cell) in self.cells.iter().enumerate() {
             choice[*cell] = values[variable];
         }
         let chosen: Vec<bool> = choice.iter().map(|share| *share > 1.0 - 1e-6).collect();
-        let unseen: Vec<bool> = self.best.moves.iter().map(|m| self.frame.is_unseen(m, &chosen)).collect();
         let mut cuts = Vec::new();
         for _ in 0..self.aims.len() {
             if cuts.len() >= CUTS_IN_A_ROUND || (self.out_of_time)() {
                 break;
             }
-            let number = self.turn % self.aims.len();
+            let aim = self.turn % self.aims.len();
             self.turn += 1;
-            if unseen[self.best.proof[number]] {
+            if self.mover.recall(aim, &chosen).is_some() {
                 continue;
             }
-            if let Some(cut) = self.cut(self.aims[number], &choice, is_whole)
+            if let Some(cut) = self.cut(self.aims[aim], &choice, is_whole)
                 && cut.lacks(values) > if is_whole { 1e-6 } else { 1e-2 }
             {
                 cuts.push(cut);
             }
         }
-        Ok(cuts)
+        cuts
     }
 
     /// The inequality for one sensitive cell that the choice obeys least; `None` if it is obeyed by every choice.
@@ -375,23 +435,33 @@ impl<'a> Search<'a> {
     }
 
     /// By how much each cell, if hidden, lets the sensitive one move up (`way` 1) or down (-1): from the multipliers of the
-    /// equations. `None` if the intruder's program found nothing.
+    /// equations. `None` if the choice lets it move far enough, or the intruder's program found nothing.
     fn weights(&mut self, aim: Aim, way: f64, choice: &[f64], is_whole: bool) -> Option<Vec<f64>> {
         (self.heartbeat)();
         let need = aim.room as f64;
-        let slight = if is_whole { 1e-7 } else { SLIGHT };
-        for (cell, share) in choice.iter().enumerate() {
-            let Some(low) = self.frame.low[cell].filter(|_| self.fixed[cell] || self.number[cell].is_some()) else {
-                continue;
-            };
-            // Upwards nothing limits a hidden cell; more than the need never counts.
-            let down = (-low as f64).min(need);
-            self.intruder.bound(cell, -(down * share + slight), need * share + slight);
-        }
         self.intruder.price(aim.cell, -way);
-        let outcome = self.intruder.solve(self.heartbeat);
+        // First without the cells that are not chosen at all: that is quick and mostly enough. Where it is not, they get a
+        // little room, so that of all inequalities one with few of them is found.
+        let mut found = true;
+        for slight in [0.0, if is_whole { 1e-7 } else { SLIGHT }] {
+            for (cell, share) in choice.iter().enumerate() {
+                let Some(low) = self.frame.low[cell].filter(|_| self.fixed[cell] || self.number[cell].is_some()) else {
+                    continue;
+                };
+                // Upwards nothing limits a hidden cell; more than the need never counts.
+                let down = (-low as f64).min(need);
+                let share = if *share < 1e-6 { 0.0 } else { *share };
+                self.intruder.bound(cell, -(down * share + slight), need * share + slight);
+            }
+            let outcome = self.intruder.solve(self.heartbeat);
+            found = outcome == Outcome::Optimal
+                && way * self.intruder.value(aim.cell) < need - if is_whole { 1e-6 } else { 1e-2 };
+            if !found {
+                break;
+            }
+        }
         self.intruder.price(aim.cell, 0.0);
-        if outcome != Outcome::Optimal {
+        if !found {
             return None;
         }
         let weight = |(cell, low): (usize, &Option<i64>)| match (low, self.intruder.reduced_cost(cell)) {

@@ -71,6 +71,8 @@ pub(super) struct Program {
     factored: usize,
     /// Whether rows came that the factors do not know.
     stale: bool,
+    /// The pivot row, all zero but while a step uses it.
+    pivot_row: Vec<f64>,
 }
 
 impl Program {
@@ -90,6 +92,7 @@ impl Program {
             factors: Vec::new(),
             factored: 0,
             stale: false,
+            pivot_row: vec![0.0; variables],
         }
     }
 
@@ -114,6 +117,11 @@ impl Program {
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// A row's terms and the least that their sum may be.
+    pub fn row(&self, row: usize) -> (&[(usize, f64)], f64) {
+        (&self.rows[row], -self.upper[self.columns.len() + row])
     }
 
     /// Forgets the rows that are not to be kept; whatever is basic there becomes its row's own variable.
@@ -280,27 +288,44 @@ impl Program {
     }
 
     fn pivot(&mut self, row: usize) -> Step {
+        let mut across = vec![0.0; self.rows.len()];
+        across[row] = 1.0;
+        self.solve_left(&mut across);
+        // The pivot row, and which variables are in it.
+        let mut within: Vec<usize> = Vec::new();
+        for (at, weight) in across.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+            within.push(self.columns.len() + at);
+            for (variable, coefficient) in &self.rows[at] {
+                if self.pivot_row[*variable] == 0.0 {
+                    within.push(*variable);
+                }
+                self.pivot_row[*variable] += weight * coefficient;
+            }
+        }
+        let step = self.step(row, across, &within);
+        for variable in within {
+            if let Some(element) = self.pivot_row.get_mut(variable) {
+                *element = 0.0;
+            }
+        }
+        step
+    }
+
+    /// One step of the method; `across` is the row of the inverse, `within` are the variables in the pivot row, in which one that
+    /// cancelled out on the way may stand twice.
+    fn step(&mut self, row: usize, across: Vec<f64>, within: &[usize]) -> Step {
         let n = self.columns.len();
         let leaving = self.basis[row];
         let above = self.value[leaving] > self.upper[leaving];
         let sign = if above { 1.0 } else { -1.0 };
-        let mut across = vec![0.0; self.rows.len()];
-        across[row] = 1.0;
-        self.solve_left(&mut across);
-
-        // The pivot row.
-        let mut pivot_row = vec![0.0; n];
-        for (at, weight) in across.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-            for (variable, coefficient) in &self.rows[at] {
-                pivot_row[*variable] += weight * coefficient;
-            }
-        }
-        let element = |variable: usize| if variable < n { pivot_row[variable] } else { across[variable - n] };
+        let element = |program: &Self, variable: usize| {
+            if variable < n { program.pivot_row[variable] } else { across[variable - n] }
+        };
 
         // Where reduced costs change their sign, nearest first.
         let mut breaks: Vec<(f64, f64, usize)> = Vec::new();
-        for variable in 0..self.place.len() {
-            let moved = sign * element(variable);
+        for variable in within.iter().copied() {
+            let moved = sign * element(self, variable);
             let counts = match self.place[variable] {
                 Place::Basic(_) => false,
                 _ if self.lower[variable] >= self.upper[variable] => false,
@@ -312,6 +337,7 @@ impl Program {
             }
         }
         breaks.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+        breaks.dedup_by_key(|(_, _, variable)| *variable);
         let mut outside =
             if above { self.value[leaving] - self.upper[leaving] } else { self.lower[leaving] - self.value[leaving] };
         let mut entering = None;
@@ -345,7 +371,7 @@ impl Program {
         let mut column = vec![0.0; self.rows.len()];
         self.scatter(entering, 1.0, &mut column);
         self.solve_right(&mut column);
-        let expected = element(entering);
+        let expected = element(self, entering);
         if (column[row] - expected).abs() > 1e-6 * (1.0 + expected.abs()) || column[row].abs() < PIVOT {
             return Step::Unstable;
         }
@@ -376,7 +402,7 @@ impl Program {
         self.value[leaving] = bound;
 
         if theta != 0.0 {
-            for (variable, moved) in pivot_row.iter().enumerate().filter(|(_, moved)| **moved != 0.0) {
+            for (variable, moved) in self.pivot_row.iter().enumerate().filter(|(_, moved)| **moved != 0.0) {
                 self.reduced[variable] -= theta * moved;
             }
             for (at, moved) in across.iter().enumerate().filter(|(_, moved)| **moved != 0.0) {

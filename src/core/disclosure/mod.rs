@@ -14,6 +14,7 @@ mod evidence;
 mod exact;
 mod funnel;
 mod gates;
+mod halves;
 mod keyed;
 mod layout;
 mod lp;
@@ -79,8 +80,8 @@ pub struct Loss {
     pub secondary: usize,
     /// What hiding the secondary cells costs by the policy.
     pub cost: u64,
-    /// Whether no pattern costs less.
-    pub proven_optimal: bool,
+    /// By how much less, at most, another pattern could cost; 0: none costs less. `None` if it was not looked for.
+    pub could_save: Option<u64>,
 }
 
 /// A table fit to be published, and the proof.
@@ -130,22 +131,31 @@ pub fn protect(
     let rounded = round_table(table, policy.rounding, keys)?;
     let frame = moves::Frame::new(table, policy, &rounded)?;
     let aims: Vec<moves::Aim> = needs.iter().map(|need| moves::Aim::new(need, table)).collect();
-    let mut pattern = secondary::protect(&frame, &aims, heartbeat, out_of_time)?;
-    let mut proven_optimal = frame.cost_of(&pattern.hidden) == frame.cost_of(&frame.hidden_anyway(&aims));
-    if policy.method == Method::Exact && policy.rounding == Rounding::None && !proven_optimal {
-        (pattern, proven_optimal) = exact::improve(&frame, &aims, pattern, heartbeat, out_of_time)?;
+    let is_exact = policy.method == Method::Exact && policy.rounding == Rounding::None;
+    let mut pattern = secondary::protect(&frame, &aims, is_exact, heartbeat, out_of_time)?;
+    let mut could_save = (frame.cost_of(&pattern.hidden) == frame.cost_of(&frame.hidden_anyway(&aims))).then_some(0);
+    if is_exact && could_save.is_none() {
+        let (found, possible) = exact::improve(&frame, &aims, pattern, heartbeat, out_of_time);
+        (pattern, could_save) = (found, Some(possible));
     }
 
     let counts = table.counts();
     let values: Vec<Option<i64>> =
         rounded.iter().zip(&pattern.hidden).map(|(number, hidden)| (!hidden).then_some(*number)).collect();
-    let others = pattern
-        .moves
+    let mut others: Vec<Vec<(usize, i64)>> = Vec::new();
+    let claims = needs
         .iter()
-        .map(|change| change.0.iter().map(|(cell, by)| (*cell, counts[*cell] + by)).collect())
+        .zip(&pattern.proof)
+        .map(|(need, change)| {
+            let other: Vec<(usize, i64)> = change.0.iter().map(|(cell, by)| (*cell, counts[*cell] + by)).collect();
+            let known = others.iter().position(|known| *known == other);
+            let other = known.unwrap_or_else(|| {
+                others.push(other);
+                others.len() - 1
+            });
+            Claim { cell: need.cell, other }
+        })
         .collect();
-    let claims =
-        needs.iter().zip(&pattern.proof).map(|(need, other)| Claim { cell: need.cell, other: *other }).collect();
     let certificate = Certificate::new(counts.to_vec(), others, claims);
     let known = policy.known(table, &values)?;
     certificate.verify(table.layout().rows(), &known, &needs)?;
@@ -169,7 +179,7 @@ pub fn protect(
         primary: needs.len(),
         secondary,
         cost: frame.cost_of(&needed),
-        proven_optimal,
+        could_save,
     };
     Ok(Protected { values, status, needs, certificate, loss })
 }

@@ -6,7 +6,7 @@
 //! Constraints", Management Science 47(7), the attacker problems 3.1 to 3.4). Linear programming finds moves; that
 //! they are whole and that they hold is checked here in whole numbers, and once more by `certificate`.
 
-use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, SolveOutcome, Variable};
+use std::rc::Rc;
 
 use crate::disclosure::lp::{Outcome, Program};
 use crate::disclosure::policy::Policy;
@@ -15,11 +15,14 @@ use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;
 
-/// No move has to change a cell by more than this; it fits an `i32`, which bounds the solver's whole numbers.
+/// No move has to change a cell by more than this.
 const FAR: i64 = 1_000_000_000;
 
-/// How many branch-and-bound nodes a whole-number search may take.
-const NODES: u64 = 500;
+/// How many moves are remembered for each aim.
+const REMEMBERED: usize = 64;
+
+/// How many linear programs the search for a whole-number move may take.
+const PROGRAMS: usize = 60;
 
 /// The table as the searches see it: what may move, how far, and what hiding costs.
 #[derive(Debug)]
@@ -178,7 +181,6 @@ impl Frame {
     pub fn is_unseen(&self, change: &Move, hidden: &[bool]) -> bool {
         change.0.iter().all(|(cell, by)| hidden[*cell] || !self.shows(*cell, *by))
     }
-
 }
 
 /// Looks for moves, at prices that change from search to search.
@@ -186,8 +188,15 @@ impl Frame {
 /// Each cell may move at its price for each unit; those without a price only as far as their rounding hides. At a price of
 /// zero for hidden cells, the others that move are the cheapest cycle through the aim (Kelly, Golden and Assad 1992, "Cell
 /// suppression: disclosure protection for sensitive tabular data", Networks 22).
+///
+/// What it has found it remembers: a move that protects one aim often protects others, and again when little has changed.
 pub(super) struct Mover<'a> {
     pub frame: &'a Frame,
+    pub aims: &'a [Aim],
+    /// How many linear programs were solved.
+    pub programs: usize,
+    /// The latest moves that meet each aim.
+    known: Vec<Vec<Rc<Move>>>,
     price: Vec<Option<f64>>,
     program: Program,
     /// The variables of each cell: what it moves up and down, and what it does so within its rounding.
@@ -195,7 +204,7 @@ pub(super) struct Mover<'a> {
 }
 
 impl<'a> Mover<'a> {
-    pub fn new(frame: &'a Frame) -> Self {
+    pub fn new(frame: &'a Frame, aims: &'a [Aim]) -> Self {
         let mut variables = 0;
         let mut parts: Vec<Vec<(usize, f64)>> = vec![Vec::new(); frame.low.len()];
         for (cell, parts) in parts.iter_mut().enumerate().filter(|(cell, _)| frame.low[*cell].is_some()) {
@@ -218,7 +227,13 @@ impl<'a> Mover<'a> {
                 .collect();
             program.add_row(&terms, 0.0, 0.0);
         }
-        Self { frame, price: vec![None; frame.low.len()], program, parts }
+        let known = vec![Vec::new(); aims.len()];
+        Self { frame, aims, programs: 0, known, price: vec![None; frame.low.len()], program, parts }
+    }
+
+    /// A move that meets the aim and that nobody sees who sees all but the `hidden` cells, if one was found before.
+    pub fn recall(&self, aim: usize, hidden: &[bool]) -> Option<Rc<Move>> {
+        self.known[aim].iter().rev().find(|change| self.frame.is_unseen(change, hidden)).cloned()
     }
 
     /// Sets what a unit of the cell's change costs; `None`: it does not change.
@@ -249,26 +264,35 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// The cheapest move that meets the aim, if there is one that is whole and found in time.
-    ///
-    /// # Errors
-    /// [`Error::Bug`] if the solver fails.
-    pub fn find(&mut self, aim: Aim, heartbeat: Heartbeat) -> Result<Option<Move>> {
-        let up = self.find_one_way(aim.cell, aim.room, heartbeat)?;
-        if aim.up_only || up.as_ref().is_some_and(|(_, cost)| *cost <= 0.0) {
-            return Ok(up.map(|(change, _)| change));
+    /// The cheapest move that meets the aim of that number, if there is one that is whole and found in time.
+    pub fn find(&mut self, aim: usize, heartbeat: Heartbeat) -> Option<Rc<Move>> {
+        let Aim { cell, room, up_only } = self.aims[aim];
+        let up = self.find_one_way(cell, room, heartbeat);
+        let down = match &up {
+            _ if up_only => None,
+            Some((_, cost)) if *cost <= 0.0 => None,
+            _ => self.find_one_way(cell, -room, heartbeat),
+        };
+        let found = match (up, down) {
+            (Some(up), Some(down)) if down.1 < up.1 => down.0,
+            (Some((change, _)), _) | (None, Some((change, _))) => change,
+            (None, None) => return None,
+        };
+        let found = Rc::new(found);
+        for (aim, known) in self.aims.iter().zip(&mut self.known) {
+            if aim.is_met(found.of(aim.cell)) {
+                known.push(Rc::clone(&found));
+                if known.len() > REMEMBERED {
+                    known.remove(0);
+                }
+            }
         }
-        let down = self.find_one_way(aim.cell, -aim.room, heartbeat)?;
-        Ok(match (up, down) {
-            (Some(up), Some(down)) if down.1 < up.1 => Some(down.0),
-            (Some(up), _) => Some(up.0),
-            (None, down) => down.map(|(change, _)| change),
-        })
+        Some(found)
     }
 
-    fn find_one_way(&mut self, cell: usize, room: i64, heartbeat: Heartbeat) -> Result<Option<(Move, f64)>> {
-        let Some(low) = self.frame.low[cell].filter(|low| *low <= room) else { return Ok(None) };
-        let [(up, _), (down, _), ..] = self.parts[cell][..] else { return Ok(None) };
+    fn find_one_way(&mut self, cell: usize, room: i64, heartbeat: Heartbeat) -> Option<(Move, f64)> {
+        let low = self.frame.low[cell].filter(|low| *low <= room)?;
+        let [(up, _), (down, _), ..] = self.parts[cell][..] else { return None };
         if room > 0 {
             self.program.bound(up, room as f64, FAR as f64);
             self.program.bound(down, 0.0, 0.0);
@@ -276,10 +300,18 @@ impl<'a> Mover<'a> {
             self.program.bound(up, 0.0, 0.0);
             self.program.bound(down, -room as f64, -low as f64);
         }
-        let outcome = self.program.solve(heartbeat);
+        let found = self.dive(&mut 0, heartbeat);
         self.release(cell);
-        if outcome != Outcome::Optimal {
-            return Ok(None);
+        found
+    }
+
+    /// The cheapest move within the present bounds. Where its values are neither whole nor halves or the like, one variable is
+    /// kept to the whole numbers on one side, then on the other, depth first, for so many programs at most.
+    fn dive(&mut self, programs: &mut usize, heartbeat: Heartbeat) -> Option<(Move, f64)> {
+        *programs += 1;
+        self.programs += 1;
+        if *programs > PROGRAMS || self.program.solve(heartbeat) != Outcome::Optimal {
+            return None;
         }
         let values: Vec<(usize, f64)> = self
             .parts
@@ -291,59 +323,27 @@ impl<'a> Mover<'a> {
         // A vertex with halves or thirds is whole when it is taken two or three times over.
         for times in [1, 2, 3, 4, 6] {
             if let Some(change) = self.frame.whole(&values, f64::from(times), &self.price) {
-                return Ok(Some((change, self.cost_of(&values))));
+                let cost = values.iter().map(|(cell, by)| by.abs() * self.price[*cell].unwrap_or(0.0)).sum();
+                return Some((change, cost));
             }
         }
-        let Some(values) = self.find_whole(cell, room)? else { return Ok(None) };
-        Ok(self.frame.whole(&values, 1.0, &self.price).map(|change| (change, self.cost_of(&values))))
-    }
-
-    fn cost_of(&self, values: &[(usize, f64)]) -> f64 {
-        values.iter().map(|(cell, by)| by.abs() * self.price[*cell].unwrap_or(0.0)).sum()
-    }
-
-    /// The same by branch and bound over whole numbers; `None` if there is nothing, or not in time.
-    fn find_whole(&self, aim: usize, room: i64) -> Result<Option<Vec<(usize, f64)>>> {
-        let mut problem = Problem::new(OptimizationDirection::Minimize);
-        // All bounds are within FAR of zero.
-        let mut add = |price: f64, least: i64, most: i64| problem.add_integer_var(price, (least as i32, most as i32));
-        let mut variables: Vec<Vec<(Variable, f64)>> = vec![Vec::new(); self.price.len()];
-        for (cell, variables) in variables.iter_mut().enumerate() {
-            let Some(low) = self.frame.low[cell] else { continue };
-            if cell == aim {
-                let (least, most) = if room > 0 { (room, FAR) } else { (low, room) };
-                variables.push((add(0.0, least, most), 1.0));
-                continue;
-            }
-            let (down, up) = self.frame.slack[cell];
-            if (down, up) != (0, 0) {
-                variables.push((add(0.0, down, up), 1.0));
-            }
-            if let Some(price) = self.price[cell] {
-                variables.push((add(price, 0, FAR), 1.0));
-                variables.push((add(price, 0, -low), -1.0));
+        let off = |variable: usize| (self.program.value(variable) - self.program.value(variable).round()).abs();
+        let variables = self.parts.iter().flatten().map(|(variable, _)| *variable);
+        let variable = variables.max_by(|a, b| off(*a).total_cmp(&off(*b)).then(b.cmp(a)))?;
+        let (value, bounds) = (self.program.value(variable), self.program.bounds(variable));
+        let mut sides = [(bounds.0, value.floor()), (value.ceil(), bounds.1)];
+        if value - value.floor() > 0.5 {
+            sides.reverse();
+        }
+        for (least, most) in sides {
+            self.program.bound(variable, least, most);
+            let found = self.dive(programs, heartbeat);
+            self.program.bound(variable, bounds.0, bounds.1);
+            if found.is_some() {
+                return found;
             }
         }
-        for row in &self.frame.rows {
-            let sum: LinearExpr = row
-                .iter()
-                .flat_map(|(cell, sign)| variables[*cell].iter().map(|(v, way)| (*v, *sign as f64 * way)))
-                .collect();
-            problem.add_constraint(sum, ComparisonOp::Eq, 0.0);
-        }
-        let mut options = SolveOptions::default();
-        options.node_limit = Some(NODES);
-        let solution = match problem.solve_with(options) {
-            Ok(SolveOutcome::Solution(solution)) => solution,
-            Ok(SolveOutcome::Interrupted(_)) | Err(microlp::Error::Infeasible) => return Ok(None),
-            Err(error) => return Err(Error::Bug(format!("the whole-number program of a move failed: {error}"))),
-        };
-        let values = variables
-            .iter()
-            .enumerate()
-            .filter(|(_, variables)| !variables.is_empty())
-            .map(|(cell, variables)| (cell, variables.iter().map(|(v, way)| way * solution.var_value(*v)).sum()));
-        Ok(Some(values.collect()))
+        None
     }
 }
 

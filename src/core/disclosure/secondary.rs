@@ -4,6 +4,8 @@
 //! hidden. Then every further cell is un-hidden, the dearest first, if all sensitive cells can still be protected.
 //! Ties are broken by the number of the cell, so the same table always gives the same pattern.
 
+use std::rc::Rc;
+
 use crate::disclosure::moves::{Aim, Frame, Move, Mover};
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;
@@ -13,14 +15,16 @@ use crate::number::Heartbeat;
 pub(super) struct Pattern {
     /// By cell.
     pub hidden: Vec<bool>,
-    /// One move for each aim; the same for several where it serves them.
-    pub moves: Vec<Move>,
-    /// The move of each aim.
-    pub proof: Vec<usize>,
+    /// The move of each aim; the same for several where it serves them.
+    pub proof: Vec<Rc<Move>>,
 }
 
 /// How often the refinement goes over all further cells, at most.
 const PASSES: usize = 2;
+
+/// How many times as many linear programs as the first pattern took the refinement may take: alone, and where the exact search
+/// comes after it and needs the time.
+const EFFORT: [usize; 2] = [25, 8];
 
 /// A pattern that protects all aims.
 ///
@@ -29,6 +33,7 @@ const PASSES: usize = 2;
 pub(super) fn protect(
     frame: &Frame,
     aims: &[Aim],
+    exact_follows: bool,
     heartbeat: Heartbeat,
     out_of_time: &dyn Fn() -> bool,
 ) -> Result<Pattern> {
@@ -36,10 +41,11 @@ pub(super) fn protect(
         return Err(Error::invalid("keep", "names a cell that must be hidden now; withdraw the earlier release"));
     }
     let fixed = frame.hidden_anyway(aims);
-    let mut mover = Mover::new(frame);
+    let mut mover = Mover::new(frame, aims);
     let price = |cell: usize| frame.may_hide[cell].then(|| frame.cost[cell] as f64);
-    let mut best = complete(&mut mover, aims, fixed.clone(), &[], &price, heartbeat)?
+    let mut best = complete(&mut mover, fixed.clone(), &price, heartbeat)
         .ok_or_else(|| Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden"))?;
+    let enough = EFFORT[usize::from(exact_follows)] * (mover.programs + 50);
     // Ruin and recreate: publish a further cell for good and its equations' further cells for the time being, and see
     // whether something cheaper grows back.
     for _ in 0..PASSES {
@@ -48,7 +54,7 @@ pub(super) fn protect(
             if fixed[cell] || !best.hidden[cell] {
                 continue;
             }
-            if out_of_time() {
+            if out_of_time() || mover.programs > enough {
                 return Ok(best);
             }
             let mut hidden = best.hidden.clone();
@@ -56,7 +62,7 @@ pub(super) fn protect(
                 hidden[*near] = fixed[*near];
             }
             let without = |other: usize| price(other).filter(|_| other != cell);
-            if let Some(found) = complete(&mut mover, aims, hidden, &best.moves, &without, heartbeat)?
+            if let Some(found) = complete(&mut mover, hidden, &without, heartbeat)
                 && frame.cost_of(&found.hidden) < frame.cost_of(&best.hidden)
             {
                 best = found;
@@ -70,60 +76,55 @@ pub(super) fn protect(
 }
 
 /// Hides what more it takes to protect all aims, at a `price` for each cell (`None`: not at all), and un-hides what is
-/// hidden in vain; `None` if nothing suffices. Of the `known` moves those are used that stay among the hidden cells.
+/// hidden in vain; `None` if nothing suffices.
 pub(super) fn complete(
     mover: &mut Mover,
-    aims: &[Aim],
     mut hidden: Vec<bool>,
-    known: &[Move],
     price: &dyn Fn(usize) -> Option<f64>,
     heartbeat: Heartbeat,
-) -> Result<Option<Pattern>> {
-    let frame = mover.frame;
+) -> Option<Pattern> {
+    let (frame, aims) = (mover.frame, mover.aims);
     for (cell, hidden) in hidden.iter().enumerate() {
         mover.price(cell, if *hidden { Some(0.0) } else { price(cell) });
     }
     let mut order: Vec<usize> = (0..aims.len()).collect();
-    order.sort_by_key(|number| (std::cmp::Reverse(aims[*number].room), aims[*number].cell));
-    let mut moves: Vec<Move> = known.iter().filter(|change| frame.is_unseen(change, &hidden)).cloned().collect();
-    let mut proof = vec![usize::MAX; aims.len()];
-    for number in order {
+    order.sort_by_key(|aim| (std::cmp::Reverse(aims[*aim].room), aims[*aim].cell));
+    let mut proof = vec![None; aims.len()];
+    for aim in order {
         heartbeat();
-        let aim = aims[number];
-        if let Some(known) = moves.iter().position(|change| aim.is_met(change.of(aim.cell))) {
-            proof[number] = known;
+        if let Some(known) = mover.recall(aim, &hidden) {
+            proof[aim] = Some(known);
             continue;
         }
-        let Some(change) = mover.find(aim, heartbeat)? else { return Ok(None) };
+        let change = mover.find(aim, heartbeat)?;
         for (cell, by) in &change.0 {
             if !hidden[*cell] && frame.shows(*cell, *by) {
                 hidden[*cell] = true;
                 mover.price(*cell, Some(0.0));
             }
         }
-        proof[number] = moves.len();
-        moves.push(change);
+        proof[aim] = Some(change);
     }
-    let mut pattern = Pattern { hidden, moves, proof };
-    pattern.clean_up(mover, aims, heartbeat)?;
-    Ok(Some(pattern))
+    let mut pattern = Pattern { hidden, proof: proof.into_iter().collect::<Option<_>>()? };
+    pattern.clean_up(mover, heartbeat);
+    Some(pattern)
 }
 
 impl Pattern {
     /// Un-hides what is hidden in vain.
-    fn clean_up(&mut self, mover: &mut Mover, aims: &[Aim], heartbeat: Heartbeat) -> Result<()> {
+    fn clean_up(&mut self, mover: &mut Mover, heartbeat: Heartbeat) {
         let frame = mover.frame;
-        let fixed = frame.hidden_anyway(aims);
+        let fixed = frame.hidden_anyway(mover.aims);
         let mut further: Vec<usize> =
             (0..self.hidden.len()).filter(|cell| self.hidden[*cell] && !fixed[*cell]).collect();
         further.sort_by_key(|cell| (std::cmp::Reverse(frame.cost[*cell]), *cell));
         let mut sensitive = vec![false; self.hidden.len()];
-        for aim in aims {
+        for aim in mover.aims {
             sensitive[aim.cell] = true;
         }
         // Moves that do without the further cells leave more of them to un-hide.
-        for cell in 0..self.hidden.len() {
-            let price = if fixed[cell] { 0.0 } else { frame.cost[cell] as f64 };
+        for (cell, fixed) in fixed.iter().enumerate() {
+            let price = if *fixed { 0.0 } else { frame.cost[cell] as f64 };
             mover.price(cell, self.hidden[cell].then_some(price));
         }
         for cell in further {
@@ -134,56 +135,25 @@ impl Pattern {
             self.hidden[cell] = false;
             let price = mover.price_of(cell);
             mover.price(cell, None);
-            if !self.repair(mover, aims, heartbeat)? {
-                self.hidden[cell] = true;
-                mover.price(cell, price);
-            }
-        }
-        self.prune();
-        Ok(())
-    }
-
-    /// Finds a move for each aim whose move no longer goes unseen. Leaves everything as it was and says `false` if one
-    /// has none.
-    fn repair(&mut self, mover: &mut Mover, aims: &[Aim], heartbeat: Heartbeat) -> Result<bool> {
-        let mut unseen: Vec<bool> =
-            self.moves.iter().map(|change| mover.frame.is_unseen(change, &self.hidden)).collect();
-        let before = (self.moves.len(), self.proof.clone());
-        for (number, aim) in aims.iter().enumerate() {
-            if unseen[self.proof[number]] {
-                continue;
-            }
-            let known =
-                (0..self.moves.len()).find(|known| unseen[*known] && aim.is_met(self.moves[*known].of(aim.cell)));
-            self.proof[number] = match known {
-                Some(known) => known,
+            match self.repaired(mover, heartbeat) {
+                Some(proof) => self.proof = proof,
                 None => {
-                    heartbeat();
-                    let Some(change) = mover.find(*aim, heartbeat)? else {
-                        self.moves.truncate(before.0);
-                        self.proof = before.1;
-                        return Ok(false);
-                    };
-                    self.moves.push(change);
-                    unseen.push(true);
-                    self.moves.len() - 1
+                    self.hidden[cell] = true;
+                    mover.price(cell, price);
                 }
-            };
+            }
         }
-        Ok(true)
     }
 
-    /// Forgets the moves that prove nothing.
-    fn prune(&mut self) {
-        let mut kept: Vec<Option<usize>> = vec![None; self.moves.len()];
-        let mut moves = Vec::new();
-        for proof in &mut self.proof {
-            let number = *kept[*proof].get_or_insert_with(|| {
-                moves.push(self.moves[*proof].clone());
-                moves.len() - 1
-            });
-            *proof = number;
-        }
-        self.moves = moves;
+    /// A move for each aim that goes unseen; `None` if one has none.
+    fn repaired(&self, mover: &mut Mover, heartbeat: Heartbeat) -> Option<Vec<Rc<Move>>> {
+        let proof = self.proof.iter().enumerate().map(|(aim, change)| {
+            if mover.frame.is_unseen(change, &self.hidden) {
+                return Some(Rc::clone(change));
+            }
+            heartbeat();
+            mover.recall(aim, &self.hidden).or_else(|| mover.find(aim, heartbeat))
+        });
+        proof.collect()
     }
 }
