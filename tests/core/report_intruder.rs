@@ -149,18 +149,19 @@ impl Intruder {
 
     fn sub_groups(&mut self, result: &StoredResult, group: usize, world: &World) {
         for sub in &result.sub_groups {
-            let sex = SEXES.iter().position(|sex| sub.label.ends_with(&format!(": {sex}"))).unwrap();
+            let holds = of_level(sub.label.split(": ").nth(1));
+            let reoffended = |c: &Cell| holds(c) && c.first.is_some();
             let figure = side(&sub.measure, group);
             let Some(n) = figure.n else { continue };
             match sub.measure.key {
-                MeasureKey::DaysToFirst => self.count(n as f64, |c| c.sex == sex && c.first.is_some()),
-                _ => self.count(n as f64, |c| c.sex == sex),
+                MeasureKey::DaysToFirst => self.count(n as f64, reoffended),
+                _ => self.count(n as f64, holds),
             }
             if sub.measure.key == MeasureKey::ReoffendingRate {
-                self.count(figure.events.unwrap() as f64, |c| c.sex == sex && c.first.is_some());
-                self.share(figure.value.unwrap(), |c| c.sex == sex, |c| c.sex == sex && c.first.is_some());
-                let weights = world.weight(group, |c| c.sex == sex);
-                self.spread(figure.effective_n, [weights, weights], |c| c.sex == sex);
+                self.count(figure.events.unwrap() as f64, reoffended);
+                self.share(figure.value.unwrap(), holds, reoffended);
+                let weights = world.weight(group, holds);
+                self.spread(figure.effective_n, [weights, weights], holds);
             }
         }
     }
