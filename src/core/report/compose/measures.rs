@@ -117,7 +117,7 @@ pub(super) fn withhold_small_rests(measures: &mut [Measure], shown: &Shown<'_>) 
             let is_small = (0..2).any(|g| small.contains(&rest[g]) || small.contains(&(rest[g] - firsts[g])));
             let (true, Some((_, number))) = (is_small, fewest) else { break };
             let m = &mut measures[number];
-            *m = Measure { withheld: Some(WITHHELD.to_owned()), ..Measure::new(m.key, m.category.as_deref()) };
+            *m = withheld(m.key, m.category.as_deref());
         }
     }
 }
@@ -140,13 +140,17 @@ pub fn measure_key(measure: inference::Measure) -> (MeasureKey, Option<&'static 
     }
 }
 
+/// A measure of which nothing is shown.
+pub(super) fn withheld(key: MeasureKey, category: Option<&str>) -> Measure {
+    Measure { withheld: Some(WITHHELD.to_owned()), ..Measure::new(key, category) }
+}
+
 pub(super) fn measure(m: &MeasureResult, shown: &Shown<'_>) -> Measure {
     let (key, category) = measure_key(m.measure);
-    let mut reported = Measure::new(key, category);
     if !shown.allows(m) {
-        reported.withheld = Some(WITHHELD.to_owned());
-        return reported;
+        return withheld(key, category);
     }
+    let mut reported = Measure::new(key, category);
     // A gate is about the size of a group: it is said where the size is.
     let failed = m.gates.iter().find(|gate| !gate.passed);
     reported.gate = Some(Gate {

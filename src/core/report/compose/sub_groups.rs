@@ -4,7 +4,7 @@ use crate::disclosure::{Breakdown, Gates, Group, SafeGroup};
 use crate::inference::{GroupSizes, SubGroupBy};
 use crate::report::result::{Interaction, Measure, MeasureKey, SubGroup, TestMade};
 
-use super::measures::{Shown, is_dominated, measure, measure_key};
+use super::measures::{Shown, is_dominated, measure, measure_key, withheld};
 use super::{DECLARED, Findings, NO_TEST, OutcomeCounts, WITHHELD};
 
 /// The covariate's key and its name in words.
@@ -73,7 +73,7 @@ pub(super) fn sub_groups(findings: &Findings<'_>, groups: [&SafeGroup; 2], gates
                 }
                 _ => {
                     let (key, category) = measure_key(findings.analysis.plan.primary_measure);
-                    Measure { withheld: Some(WITHHELD.to_owned()), ..Measure::new(key, category) }
+                    withheld(key, category)
                 }
             };
             SubGroup { by: by.to_owned(), label: format!("{label}: {}", found.level), measure: shown }
@@ -81,7 +81,7 @@ pub(super) fn sub_groups(findings: &Findings<'_>, groups: [&SafeGroup; 2], gates
         .collect();
     while let Some(at) = leaves_few(findings, &reported, gates) {
         let m = &mut reported[at].measure;
-        *m = Measure { withheld: Some(WITHHELD.to_owned()), ..Measure::new(m.key, m.category.as_deref()) };
+        *m = withheld(m.key, m.category.as_deref());
     }
     reported
 }
