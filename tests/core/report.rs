@@ -6,6 +6,7 @@ mod report_claim;
 mod report_compose;
 mod report_disclosure;
 mod report_html;
+mod report_intruder;
 mod report_markup;
 mod report_property;
 mod report_rules;

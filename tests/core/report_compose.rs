@@ -67,12 +67,13 @@ fn composed_of(people: &[Person], sub_groups: &[&str]) -> Composed {
     for person in people.iter().filter(|p| p.0) {
         *sexes.entry(person.3.to_owned()).or_default() += 1;
     }
-    // A run on the same people less one treated: its size would give that one away.
-    let mut fewer = weight.clone();
-    fewer[0] = 0.0;
-    let run = Design { weight: &fewer, ..design };
-    let run = compare_measure(run, plan.primary_measure, &plan).unwrap();
-    let runs = vec![DesignRun { key: "with_assessments".to_owned(), result: Some(run), absent: None }];
+    // Runs on the same people less the first treated, one or twelve of them: what one did would be the difference.
+    let runs = [("with_assessments", 1), ("without_assessments", 12)].map(|(key, without)| {
+        let fewer: Vec<f64> = (0..weight.len()).map(|i| if i < without { 0.0 } else { 1.0 }).collect();
+        let run = compare_measure(Design { weight: &fewer, ..design }, plan.primary_measure, &plan).unwrap();
+        DesignRun { key: key.to_owned(), result: Some(run), absent: None }
+    });
+    let runs = runs.to_vec();
     let counts = OutcomeCounts::of(&design);
     findings(&analysis, counts, &Alternatives { doubly_robust: None, runs }, sexes.into_iter().collect(), None, &[])
 }
@@ -141,6 +142,8 @@ fn nobody_and_everybody_are_reported_without_saying_so_of_people() {
         let result = composed([200, 200], events, left).result;
         let rate = &result.measures[0];
         assert!(rate.withheld.is_some() && rate.treatment.value.is_none() && rate.p_value.is_none(), "{events:?}");
+        let gates = result.measures.iter().filter(|m| m.withheld.is_some()).filter_map(|m| m.gate.as_ref());
+        assert_eq!(gates.count(), 0, "{events:?}: that too few re-offended says how many");
         assert_eq!(result.sensitivity.runs.len(), 0);
         for said in [to_text(&result), to_html(&result), to_json(&result).to_string()] {
             assert!(said.contains("withheld"), "{events:?}");
@@ -162,17 +165,20 @@ fn those_who_left_early_are_counted_where_they_and_the_others_are_enough() {
 }
 
 #[test]
-fn the_size_of_another_run_is_not_shown_where_it_gives_somebody_away() {
+fn another_run_is_not_shown_where_it_gives_somebody_away() {
     let result = composed([200, 300], [80, 120], [0, 0]).result;
-    let run = &result.sensitivity.runs[0];
-    assert!(run.withheld.is_none() && run.p_value.is_some() && run.difference.value.is_some(), "{run:?}");
-    assert_eq!((run.treatment_n, run.comparison_n), (None, Some(300)), "199 beside 200 is one person");
+    let [near, apart] = result.sensitivity.runs.as_slice() else { panic!("{:?}", result.sensitivity.runs) };
+    // Its difference and interval would tell how many of 199 re-offended, and so what one person did.
+    assert!(near.withheld.is_some() && near.p_value.is_none() && near.difference.value.is_none(), "{near:?}");
+    assert_eq!((near.treatment_n, near.comparison_n), (None, None));
+    assert!(apart.withheld.is_none() && apart.p_value.is_some() && apart.difference.value.is_some(), "{apart:?}");
+    assert_eq!((apart.treatment_n, apart.comparison_n), (Some(188), Some(300)));
     let tests: Vec<&str> = result.tests_made.iter().map(|t| t.family.as_str()).collect();
     assert_eq!(tests.iter().filter(|family| **family == "declared family").count(), 12);
     assert_eq!(
         tests.iter().filter(|family| **family == "sensitivity").count(),
-        4,
-        "permutation, log-rank, hazard, the run"
+        5,
+        "permutation, log-rank, hazard, the runs"
     );
 }
 
@@ -383,11 +389,15 @@ fn a_small_sub_group_gets_no_table_and_cannot_be_subtracted() {
         ]
         .concat()
     };
-    // 29 women: nothing of them. What the whole less the men leaves is not small, so the men stand.
+    // 29 women: nothing of them. So nothing of the men either: the whole less the men would be the women's table.
     let result = composed_of(&cohort([29, 12], 0), &["female", "male"]).result;
     let [women, men] = result.sub_groups.as_slice() else { panic!("{:?}", result.sub_groups) };
     assert!(women.measure.withheld.is_some() && women.measure.treatment.n.is_none() && women.measure.p_value.is_none());
-    assert_eq!((men.measure.treatment.n, result.interactions[0].p_value), (Some(300), None));
+    assert_eq!((men.measure.treatment.n, result.interactions[0].p_value), (None, None));
+    assert!(result.measures[0].withheld.is_none(), "the whole stands");
+    // With 16 of unknown sex they are enough to be a rest that tells nothing of either.
+    let result = composed_of(&cohort([29, 12], 16), &["female", "male"]).result;
+    assert!(result.sub_groups[0].measure.withheld.is_some() && result.sub_groups[1].measure.withheld.is_none());
     // Few of them re-offended, or few did not: the men, or the whole, would give that away.
     for (women, unknown) in [([40, 3], 0), ([40, 38], 0)] {
         let result = composed_of(&cohort(women, unknown), &["female", "male"]).result;
@@ -405,6 +415,34 @@ fn a_small_sub_group_gets_no_table_and_cannot_be_subtracted() {
     let result = composed_of(&cohort([80, 30], 2), &["female", "male"]).result;
     let shown = result.sub_groups.iter().filter(|group| group.measure.withheld.is_none()).count();
     assert!(shown < 2 || result.measures[0].withheld.is_some(), "{:?}", result.sub_groups);
+}
+
+#[test]
+fn the_funnel_does_not_say_which_of_two_losses_is_the_small_one() {
+    let design: Vec<Person> = [people(true, "male", 200, 80), people(false, "male", 300, 120)].concat();
+    let treated: Vec<bool> = design.iter().map(|p| p.0).collect();
+    let outcomes: Vec<PersonOutcome> = design.iter().map(|p| outcome(p.1, p.2)).collect();
+    let (weight, set) = (vec![1.0; treated.len()], vec![None; treated.len()]);
+    let design = Design { treated: &treated, weight: &weight, set: &set, outcome: &outcomes };
+    let analysis =
+        analyse(design, &[], &AnalysisPlan { permutation_draws: 50, ..AnalysisPlan::default() }, &|| {}).unwrap();
+    let funnel = |in_between| {
+        let steps = vec![step("submitted", 234), step("index_event", in_between), step("matched", 200)];
+        let none = Alternatives { doubly_robust: None, runs: Vec::new() };
+        findings(
+            &analysis,
+            OutcomeCounts::of(&design),
+            &none,
+            vec![("male".to_owned(), 200)],
+            Some((steps, [234, 200, 30, 4])),
+            &[],
+        )
+        .result
+        .funnel
+    };
+    assert_eq!(funnel(230), funnel(204));
+    assert_eq!(funnel(230).iter().map(|step| step.remaining).collect::<Vec<_>>(), [Some(234), Some(200)]);
+    assert_eq!(funnel(215)[1].remaining, Some(215));
 }
 
 #[test]

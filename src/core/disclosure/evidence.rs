@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::gates::{Gates, Group, SafeCounts, protect_groups};
+use crate::disclosure::gates::{Gates, SafeCounts, protect_groups};
+use crate::disclosure::groups::{Group, Whole};
 use crate::disclosure::layout::Labels;
 use crate::disclosure::policy::{Method, Policy};
 use crate::disclosure::primary::Reason;
@@ -52,6 +53,7 @@ impl Evidence {
     pub fn new(
         safe: &SafeCounts,
         groups: &[Group],
+        wholes: &[Whole],
         gates: &Gates,
         policy: &Policy,
         heartbeat: Heartbeat,
@@ -63,6 +65,7 @@ impl Evidence {
             match need.map(|need| need.reason) {
                 Some(Reason::SmallCount) => "fewer people than the threshold",
                 Some(Reason::ZeroOutcome) => "nobody, so that everybody else is known to differ",
+                Some(Reason::Withheld) => "belongs to a group too small for a table",
                 Some(Reason::FewPeople) => "fewer people than the threshold behind the sum",
                 Some(Reason::Dominance) => "few people make up most of the sum",
                 Some(Reason::PPercent) => "the largest share could be estimated too well",
@@ -77,7 +80,11 @@ impl Evidence {
         let cells = (0..layout.len()).map(|cell| PublishedCell { cell: layout.labels(cell), value: values[cell] });
         Ok(Self {
             what_happened: safe.protected.words(),
-            coarser: if hidden.is_empty() { Vec::new() } else { coarser(safe, groups, gates, policy, heartbeat)? },
+            coarser: if hidden.is_empty() {
+                Vec::new()
+            } else {
+                coarser(safe, groups, wholes, gates, policy, heartbeat)?
+            },
             cells: cells.collect(),
             hidden,
         })
@@ -95,6 +102,7 @@ fn in_words(labels: &Labels) -> String {
 fn coarser(
     safe: &SafeCounts,
     groups: &[Group],
+    wholes: &[Whole],
     gates: &Gates,
     policy: &Policy,
     heartbeat: Heartbeat,
@@ -126,7 +134,9 @@ fn coarser(
                 continue;
             }
             // A design that cannot be made saves nothing.
-            let Ok(tried) = protect_groups(&design, gates, &policy, &[], heartbeat, &|| false) else { continue };
+            let Ok(tried) = protect_groups(&design, wholes, gates, &policy, &[], heartbeat, &|| false) else {
+                continue;
+            };
             // What goes with the breakdown itself is not saved.
             let (before, after) = match words.starts_with("without") {
                 true => (hidden_outside(safe, Some(name)), hidden_outside(&tried, None)),
@@ -154,7 +164,7 @@ fn cells(n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disclosure::gates::Breakdown;
+    use crate::disclosure::groups::Breakdown;
 
     fn breakdown(name: &str, of: Option<(&str, &str)>, categories: &[(&str, i64)]) -> Breakdown {
         Breakdown {
@@ -176,8 +186,8 @@ mod tests {
             dimension: None,
         }];
         let (gates, policy) = (Gates::default(), Policy::default());
-        let safe = protect_groups(&groups, &gates, &policy, &[], &|| {}, &|| false).unwrap();
-        Evidence::new(&safe, &groups, &gates, &policy, &|| {}).unwrap()
+        let safe = protect_groups(&groups, &[], &gates, &policy, &[], &|| {}, &|| false).unwrap();
+        Evidence::new(&safe, &groups, &[], &gates, &policy, &|| {}).unwrap()
     }
 
     #[test]

@@ -1,31 +1,28 @@
 //! The counts of one report, protected together.
 //!
 //! The tables of a report are about the same people: the outcome, its court categories and the profile of a group add up
-//! to the same number, and a sub-analysis is a part of its group, whose rest anybody can subtract. So they become one linked
-//! table, and every count of the report comes out of one call. Before that, small profile categories go into "other" and small
-//! losses of the attrition funnel into the next, which tells readers more than gaps would.
+//! to the same number, a sub-analysis is a part of its group, whose rest anybody can subtract, and the group is what is left of
+//! those who were sent in. So they become one linked table, and every count of the report comes out of one call.
 //!
 //! Whether a count or rate is withheld because it is small or because it is large would itself be an answer, so the
 //! gates only say yes or no.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::layout::{Hierarchies, Labels};
-use crate::disclosure::policy::Policy;
-use crate::disclosure::table::{Record, Table};
+use crate::disclosure::groups::{
+    GROUP, Group, Whole, merge_categories, part_dimension, people_of, rest_of, table_of, tables_of_parts,
+};
+use crate::disclosure::layout::Labels;
+use crate::disclosure::policy::{CellCost, Policy};
+use crate::disclosure::table::Table;
 use crate::disclosure::{Protected, protect};
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;
 
-/// The label that small categories go into.
-pub const OTHER: &str = "other";
-/// The label of everybody who is in none of the parts of a dimension.
-const REST: &str = "all others";
-
-/// The dimension that keeps the groups of a report apart.
-const GROUP: &str = "group";
+/// What hiding the size of a group costs, where a cell costs 1 or 2: without it next to nothing of a report is left.
+const SIZE_COST: u32 = 100;
 
 /// The smallest numbers that a report may rest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,41 +57,6 @@ impl Gates {
     pub fn allow_court_category(&self, people: i64) -> bool {
         people >= self.court_category
     }
-}
-
-/// How the people of a group, or of one category of another breakdown, divide.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breakdown {
-    /// What divides them, such as `reoffended` or `ethnicity`.
-    pub name: String,
-    /// The breakdown and category whose people are divided; `None`: all of the group.
-    pub of: Option<(String, String)>,
-    /// Each category and how many.
-    pub categories: Vec<(String, i64)>,
-    /// Whether small categories go into [`OTHER`] rather than be hidden.
-    pub merge_small: bool,
-}
-
-impl Breakdown {
-    /// Puts the people of these categories into [`OTHER`].
-    pub fn merge(&mut self, labels: &[String]) {
-        self.categories = into_other(&self.categories, labels);
-    }
-}
-
-/// People who are analysed together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// Such as `treatment`, or for a part such as `completers`.
-    pub name: String,
-    /// At least one, the first of all people of the group. Those of a part divide it as breakdowns of the same name divide
-    /// the group.
-    pub breakdowns: Vec<Breakdown>,
-    /// Sub-analyses. Parts have no parts.
-    pub parts: Vec<Self>,
-    /// For a part: the dimension of which its name is a label (`sex`, say). Parts of one dimension have nobody in common, and
-    /// a breakdown of the group by it has a category of the same name for each, which is not merged. `None`: the part and the rest.
-    pub dimension: Option<String>,
 }
 
 /// A breakdown fit to be published.
@@ -151,15 +113,26 @@ pub struct SafeCounts {
     pub policy: Policy,
 }
 
+impl SafeCounts {
+    /// How many people a group or a [`Whole`] has, or a part of one that is neither; `None` where hidden or not there.
+    pub fn people(&self, name: &str) -> Option<i64> {
+        let cell = self.table.layout().find(&BTreeMap::from([(GROUP.to_owned(), Some(name.to_owned()))]))?;
+        self.protected.values[cell]
+    }
+}
+
 /// Protects all counts of a report in one linked model.
 ///
-/// `policy.outcome_dimension` names the breakdown that holds the outcome (`reoffended`, say).
+/// `policy.outcome_dimension` names the breakdown that holds the outcome (`reoffended`, say). A part with fewer people than
+/// [`Gates::group`] has no table: it counts as rest, and of a rest so small no outcome can be computed.
 ///
 /// # Errors
 /// [`Error::InvalidInput`] if a group has no breakdown, breakdowns of the same people do not add up to the same number, a
-/// part is larger than its group, or a name is used twice; and what [`protect`] refuses.
+/// part is larger than its group, a whole says another number of people than its group, or a name is used twice; and what
+/// [`protect`] refuses.
 pub fn protect_groups(
     groups: &[Group],
+    wholes: &[Whole],
     gates: &Gates,
     policy: &Policy,
     keys: &[u64],
@@ -168,8 +141,14 @@ pub fn protect_groups(
 ) -> Result<SafeCounts> {
     let groups: Vec<Group> =
         groups.iter().map(|group| merge_categories(group, policy.threshold)).collect::<Result<_>>()?;
-    let mut tables = Vec::new();
+    let mut tables: Vec<Table> = wholes.iter().map(Whole::table).collect::<Result<_>>()?;
     let mut policy = policy.clone();
+    let people_of_set = |name: &str| BTreeMap::from([(GROUP.to_owned(), Some(name.to_owned()))]);
+    policy
+        .costs
+        .cells
+        .extend(wholes.iter().map(|whole| CellCost { cell: people_of_set(&whole.name), cost: whole.cost }));
+    let mut withheld: Vec<Labels> = policy.withhold.clone();
     for (number, group) in groups.iter().enumerate() {
         if groups[..number].iter().any(|other| other.name == group.name) {
             return Err(Error::invalid("group", "needs a name of its own"));
@@ -178,31 +157,29 @@ pub fn protect_groups(
         for breakdown in &group.breakdowns {
             tables.push(table_of(group, breakdown)?);
         }
-        for part in &group.parts {
-            people_of(part)?;
-        }
-        let dimensions: BTreeSet<String> = group.parts.iter().map(part_dimension).collect();
-        for dimension in dimensions {
-            tables.extend(tables_of_parts(group, &dimension)?);
-        }
+        let own = people_of_set(&group.name);
+        policy.costs.cells.push(CellCost { cell: own.clone(), cost: SIZE_COST });
         if people < gates.group {
-            policy.withhold.push(BTreeMap::from([(GROUP.to_owned(), Some(group.name.clone()))]));
+            withheld.push(own.clone());
+        }
+        let mut parts: BTreeMap<String, Vec<&Group>> = BTreeMap::new();
+        for part in &group.parts {
+            if people_of(part)? >= gates.group {
+                parts.entry(part_dimension(part)).or_default().push(part);
+            }
+        }
+        for (dimension, parts) in parts {
+            tables.extend(tables_of_parts(group, &dimension, &parts)?);
+            let in_parts: i64 = parts.iter().map(|part| people_of(part)).sum::<Result<_>>()?;
+            if (1..gates.group).contains(&(people - in_parts)) {
+                let rest = [own.clone(), BTreeMap::from([(dimension, Some(rest_of(&parts)))])];
+                withheld.push(rest.into_iter().flatten().collect());
+            }
         }
     }
     let table = Table::link(&tables)?;
     let layout = table.layout();
-    // A group that is too small is withheld whole, and so is a part.
-    let mut withheld: Vec<Labels> = policy.withhold.clone();
-    for group in &groups {
-        for part in &group.parts {
-            if people_of(part)? < gates.group {
-                withheld.push(BTreeMap::from([
-                    (GROUP.to_owned(), Some(group.name.clone())),
-                    (part_dimension(part), Some(part.name.clone())),
-                ]));
-            }
-        }
-    }
+    // What is withheld is withheld with all its breakdowns.
     policy.withhold = (0..layout.len())
         .map(|cell| layout.labels(cell))
         .filter(|labels| withheld.iter().any(|some| some.iter().all(|(name, label)| labels.get(name) == Some(label))))
@@ -243,139 +220,10 @@ pub fn protect_groups(
     Ok(SafeCounts { groups, table, protected, policy })
 }
 
-/// The dimension that divides a group into a part and the rest, or into several parts and the rest.
-fn part_dimension(part: &Group) -> String {
-    part.dimension.clone().unwrap_or_else(|| format!("part {}", part.name))
-}
-
-/// How many people a group has, by its first breakdown.
-fn people_of(group: &Group) -> Result<i64> {
-    match group.breakdowns.first() {
-        Some(Breakdown { of: None, categories, .. }) => {
-            Ok(categories.iter().map(|(_, count)| *count).fold(0, i64::saturating_add))
-        }
-        _ => Err(Error::invalid("group", "needs a breakdown of all its people first")),
-    }
-}
-
-fn record(labels: &[&str], count: i64) -> Record {
-    Record { labels: labels.iter().map(|label| Some((*label).to_owned())).collect(), count }
-}
-
-/// One breakdown of a group as a table.
-fn table_of(group: &Group, breakdown: &Breakdown) -> Result<Table> {
-    let records: Vec<Record> = breakdown.categories.iter().map(|(label, count)| record(&[label], *count)).collect();
-    placed(Table::from_records(&[&breakdown.name], &Hierarchies::new(), &records)?, breakdown, group)
-}
-
-/// The breakdowns of the parts of one dimension, each as a table with the rest of the group beside the parts.
-fn tables_of_parts(group: &Group, dimension: &str) -> Result<Vec<Table>> {
-    let parts: Vec<&Group> = group.parts.iter().filter(|part| part_dimension(part) == dimension).collect();
-    let of = |part: &Group, whole: &Breakdown| {
-        part.breakdowns.iter().position(|own| own.name == whole.name && own.of == whole.of)
-    };
-    let rest = match parts.as_slice() {
-        [part] if part.dimension.is_none() => format!("not {}", part.name),
-        _ => REST.to_owned(),
-    };
-    let wholes: Vec<&Breakdown> =
-        group.breakdowns.iter().filter(|whole| parts.iter().any(|part| of(part, whole).is_some())).collect();
-    for part in &parts {
-        if part.breakdowns.len() > wholes.iter().filter(|whole| of(part, whole).is_some()).count() {
-            return Err(Error::invalid("part", "needs breakdowns that its group has"));
-        }
-    }
-    let mut tables = Vec::new();
-    for whole in wholes {
-        let mut left: BTreeMap<&str, i64> =
-            whole.categories.iter().map(|(label, count)| (label.as_str(), *count)).collect();
-        let mut records = Vec::new();
-        for part in &parts {
-            let own = of(part, whole).ok_or_else(|| Error::invalid("part", "needs the breakdowns of its siblings"))?;
-            for (label, count) in &part.breakdowns[own].categories {
-                let left = left
-                    .get_mut(label.as_str())
-                    .ok_or_else(|| Error::invalid("part", "needs the categories that its group has"))?;
-                *left -= count;
-                records.push(record(&[&part.name, label], *count));
-            }
-        }
-        if left.values().any(|count| *count < 0) {
-            return Err(Error::invalid("part", "must not be larger than its group"));
-        }
-        // Nobody in the rest is no category, unless the part has no sibling to be told from.
-        if parts[0].dimension.is_none() || left.values().any(|count| *count > 0) {
-            records.extend(left.iter().map(|(label, count)| record(&[&rest, label], *count)));
-        }
-        let table = Table::from_records(&[dimension, &whole.name], &Hierarchies::new(), &records)?;
-        tables.push(placed(table, whole, group)?);
-    }
-    Ok(tables)
-}
-
-/// The table where the breakdown stands: within the category that it divides, within its group.
-fn placed(mut table: Table, breakdown: &Breakdown, group: &Group) -> Result<Table> {
-    if let Some((name, label)) = &breakdown.of {
-        table = table.within(name, label)?;
-    }
-    table.within(GROUP, &group.name)
-}
-
-/// The group with small categories merged, in its parts as in itself.
-fn merge_categories(group: &Group, threshold: i64) -> Result<Group> {
-    let mut merged = group.clone();
-    for breakdown in &mut merged.breakdowns {
-        if !breakdown.merge_small {
-            continue;
-        }
-        let is_part = |label: &String| {
-            group.parts.iter().any(|part| part.name == *label && part.dimension.as_ref() == Some(&breakdown.name))
-        };
-        let mergeable: Vec<(String, i64)> =
-            breakdown.categories.iter().filter(|(label, _)| !is_part(label)).cloned().collect();
-        let small = small_categories(&mergeable, threshold);
-        let key = (breakdown.name.clone(), breakdown.of.clone());
-        let parts = merged.parts.iter_mut().flat_map(|part| &mut part.breakdowns);
-        for same in parts.filter(|same| (same.name.clone(), same.of.clone()) == key) {
-            same.categories = into_other(&same.categories, &small);
-        }
-        breakdown.merge(&small);
-    }
-    Ok(merged)
-}
-
-/// Which categories to merge: those below the threshold, and then the next smallest until the merged one reaches it.
-/// Empty ones go too, without need of company.
-fn small_categories(categories: &[(String, i64)], threshold: i64) -> Vec<String> {
-    let mut order: Vec<&(String, i64)> = categories.iter().collect();
-    order.sort_by(|(a, few), (b, many)| (few, a).cmp(&(many, b)));
-    let mut small = Vec::new();
-    let mut sum = 0;
-    for (label, count) in order {
-        if *count < threshold || (1..threshold).contains(&sum) {
-            sum += count;
-            small.push(label.clone());
-        }
-    }
-    small
-}
-
-fn into_other(categories: &[(String, i64)], small: &[String]) -> Vec<(String, i64)> {
-    let is_small = |label: &String| small.contains(label);
-    let sum: i64 = categories.iter().filter(|(label, _)| is_small(label)).map(|(_, count)| *count).sum();
-    let mut kept: Vec<(String, i64)> = categories.iter().filter(|(label, _)| !is_small(label)).cloned().collect();
-    if sum > 0 {
-        match kept.iter_mut().find(|(label, _)| label == OTHER) {
-            Some((_, count)) => *count += sum,
-            None => kept.push((OTHER.to_owned(), sum)),
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disclosure::groups::{Breakdown, OTHER};
 
     fn breakdown(name: &str, categories: &[(&str, i64)]) -> Breakdown {
         let categories = categories.iter().map(|(label, count)| ((*label).to_owned(), *count)).collect();
@@ -387,7 +235,7 @@ mod tests {
     }
 
     fn protect_all(groups: &[Group]) -> SafeCounts {
-        protect_groups(groups, &Gates::default(), &policy(), &[], &|| {}, &|| false).unwrap()
+        protect_groups(groups, &[], &Gates::default(), &policy(), &[], &|| {}, &|| false).unwrap()
     }
 
     fn group(name: &str, breakdowns: Vec<Breakdown>) -> Group {
@@ -472,7 +320,51 @@ mod tests {
             part.dimension = Some("sex".to_owned());
             overlap.parts.push(part);
         }
-        assert!(protect_groups(&[overlap], &Gates::default(), &policy(), &[], &|| {}, &|| false).is_err());
+        assert!(protect_groups(&[overlap], &[], &Gates::default(), &policy(), &[], &|| {}, &|| false).is_err());
+    }
+
+    #[test]
+    fn no_outcome_of_a_small_part_or_rest_can_be_computed() {
+        let shown = |female: [i64; 2], male: [i64; 2], rest: [i64; 2]| {
+            let (yes, no) = (female[0] + male[0] + rest[0], female[1] + male[1] + rest[1]);
+            let mut treatment = group("treatment", vec![breakdown("reoffended", &[("yes", yes), ("no", no)])]);
+            for (name, part) in [("female", female), ("male", male)] {
+                let mut part = group(name, vec![breakdown("reoffended", &[("yes", part[0]), ("no", part[1])])]);
+                part.dimension = Some("sex".to_owned());
+                treatment.parts.push(part);
+            }
+            let safe = protect_all(&[treatment]).groups.remove(0);
+            let shown = |group: &SafeGroup| group.breakdown("reoffended").unwrap().count("yes").is_some();
+            [shown(&safe.parts[0]), shown(&safe.parts[1]), shown(&safe)]
+        };
+        // No count is small, but 29 women are too few for a table, and the men's would be theirs by subtraction.
+        assert_eq!(shown([14, 15], [30, 108], [0, 0]), [false, false, true]);
+        assert_eq!(shown([14, 16], [30, 108], [0, 0]), [true; 3]);
+        // So are 29 of neither sex, and 15 women with 14 of neither; with 15 of neither the two are enough.
+        assert!(shown([40, 60], [30, 108], [14, 15])[..2].contains(&false));
+        assert_eq!(shown([7, 8], [30, 108], [7, 7]), [false, false, true]);
+        assert_eq!(shown([7, 8], [30, 108], [7, 8]), [false, true, true]);
+    }
+
+    #[test]
+    fn what_a_group_was_drawn_from_is_protected_with_it() {
+        let treatment = || group("treatment", vec![breakdown("reoffended", &[("yes", 48), ("no", 168)])]);
+        let whole = |name: &str, parts: &[(&str, i64)]| Whole {
+            name: name.to_owned(),
+            parts: parts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            cost: 2,
+        };
+        let wholes = [
+            whole("found", &[("treatment", 216), ("not matched", 20)]),
+            whole("sent", &[("found", 236), ("suspect", 4), ("nobody", 30)]),
+        ];
+        let safe =
+            protect_groups(&[treatment()], &wholes, &Gates::default(), &policy(), &[], &|| {}, &|| false).unwrap();
+        assert_eq!((safe.people("treatment"), safe.people("found")), (Some(216), Some(236)));
+        assert_eq!((safe.people("suspect"), safe.people("nobody"), safe.people("sent")), (None, None, Some(270)));
+        assert_eq!(safe.people("anybody"), None);
+        let other = [whole("found", &[("treatment", 215)])];
+        assert!(protect_groups(&[treatment()], &other, &Gates::default(), &policy(), &[], &|| {}, &|| false).is_err());
     }
 
     #[test]
@@ -506,7 +398,7 @@ mod tests {
             group("treatment", vec![]),
         ];
         for bad in bad {
-            assert!(protect_groups(&[bad], &Gates::default(), &policy(), &[], &|| {}, &|| false).is_err());
+            assert!(protect_groups(&[bad], &[], &Gates::default(), &policy(), &[], &|| {}, &|| false).is_err());
         }
     }
 }

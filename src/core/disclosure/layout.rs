@@ -229,6 +229,22 @@ impl Layout {
         (Self::assemble(dimensions, places, index, rows.into_iter().collect()), numbers)
     }
 
+    /// Gives the total of the first dimension a label of its own.
+    pub(super) fn name_total(&mut self, label: &str) {
+        let labels = &mut self.dimensions[0].labels;
+        let at = labels.partition_point(|known| known.as_str() < label);
+        labels.insert(at, label.to_owned());
+        let at = at as u32;
+        for place in &mut self.places {
+            place[0] = match place[0] {
+                ALL => at,
+                number if number >= at => number + 1,
+                number => number,
+            };
+        }
+        self.index = self.places.iter().cloned().zip(0..).collect();
+    }
+
     /// How many cells, margins included.
     pub fn len(&self) -> usize {
         self.places.len()

@@ -1,7 +1,7 @@
 //! Which cells are sensitive in themselves, and what must stay possible about each.
 //!
 //! Counts below the threshold, margins included; over a declared outcome dimension also the numerators of zero, which
-//! covers 0 % and 100 % groups and complements; for sums few people, dominance and the p % rule.
+//! covers 0 % and 100 % groups and complements, and what is withheld there; for sums few people, dominance and the p % rule.
 //! (Hundepool et al. 2012, "Statistical Disclosure Control", sections 4.2 and 5.2.)
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub enum Reason {
     SmallCount,
     /// A rate of 0 % in a group, which is a rate of 100 % for the rest of the outcome.
     ZeroOutcome,
+    /// An outcome of people of whom no table is published.
+    Withheld,
     /// A sum to which fewer people contribute than the threshold.
     FewPeople,
     /// A sum of which a few people make up too much.
@@ -44,13 +46,16 @@ pub struct Need {
 pub fn sensitive_cells(table: &Table, policy: &Policy) -> Result<Vec<Need>> {
     policy.check()?;
     let floors = policy.floors(table)?;
+    let withheld = policy.withheld(table.layout())?;
     let needs = (0..table.layout().len()).filter(|cell| floors[*cell].is_some()).filter_map(|cell| {
         let count = table.counts()[cell];
         if let Some(shares) = table.shares(cell) {
             return sum_need(cell, count, shares, policy);
         }
         let reason = if count >= policy.threshold {
-            return None;
+            // What is withheld though it is not small: nobody may compute the table from others.
+            let is_secret = withheld[cell] && policy.is_outcome_of_people(table, cell);
+            return is_secret.then_some(Need { cell, reason: Reason::Withheld, at_least: None });
         } else if count > 0 || policy.zeros == Zeros::Hidden {
             Reason::SmallCount
         } else if policy.is_outcome_of_people(table, cell) {
@@ -145,6 +150,22 @@ mod tests {
         assert_eq!(reasons(&table, &Policy::default()), []);
         let unknown = Policy { outcome_dimension: Some("outcome".to_owned()), ..Policy::default() };
         assert!(sensitive_cells(&table, &unknown).unwrap_err().to_string().contains("sex, reoffended"));
+    }
+
+    #[test]
+    fn a_withheld_outcome_is_sensitive_however_large() {
+        let table = table(
+            &["sex", "reoffended"],
+            &[(&["F", "yes"], 14), (&["F", "no"], 12), (&["M", "yes"], 40), (&["M", "no"], 50)],
+        );
+        let women = [("sex".to_owned(), Some("F".to_owned())), ("reoffended".to_owned(), Some("yes".to_owned()))];
+        let policy = Policy {
+            outcome_dimension: Some("reoffended".to_owned()),
+            withhold: vec![women.into()],
+            ..Policy::default()
+        };
+        let needs = sensitive_cells(&table, &policy).unwrap();
+        assert_eq!(needs, [Need { cell: 1, reason: Reason::Withheld, at_least: None }]);
     }
 
     #[test]

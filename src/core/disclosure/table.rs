@@ -147,6 +147,23 @@ impl Table {
         Ok(self)
     }
 
+    /// One sum: the people of the label `whole` are those of the labels `parts` of the same dimension. Sums may overlap and
+    /// build on one another, which a hierarchy may not.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if a part has the name of the whole or of another, and as [`Table::from_records`].
+    pub fn sum(dimension: &str, whole: &str, parts: &[(String, i64)]) -> Result<Self> {
+        let names: BTreeSet<&str> = parts.iter().map(|(name, _)| name.as_str()).chain([whole]).collect();
+        if names.len() <= parts.len() {
+            return Err(Error::invalid("labels", "of a sum need a name of their own each"));
+        }
+        let records: Vec<Record> =
+            parts.iter().map(|(name, count)| Record { labels: vec![Some(name.clone())], count: *count }).collect();
+        let mut table = Self::from_records(&[dimension], &Hierarchies::new(), &records)?;
+        table.layout.name_total(whole);
+        Ok(table)
+    }
+
     /// Several tables as one model. Cells with the same labels are one cell; a dimension that a table does not have is at
     /// its total there.
     ///
@@ -282,6 +299,20 @@ mod tests {
         assert!(Table::link(&[one, other.clone()]).is_err());
         let apart = Table::link(&[two, other.within("cohort", "B").unwrap()]).unwrap();
         assert_eq!(apart.layout().len(), 11);
+    }
+
+    #[test]
+    fn sums_of_one_dimension_overlap() {
+        let part = |name: &str, count| (name.to_owned(), count);
+        let linked = Table::link(&[
+            Table::sum("who", "sent", &[part("found", 30), part("suspect", 4), part("lost", 6)]).unwrap(),
+            Table::sum("who", "not found", &[part("suspect", 4), part("lost", 6)]).unwrap(),
+        ])
+        .unwrap();
+        let count = |label| linked.counts()[linked.layout().find(&labels(&[("who", label)])).unwrap()];
+        assert_eq!((count("sent"), count("not found"), linked.layout().len()), (40, 10, 5));
+        assert!(Table::sum("who", "sent", &[part("sent", 1)]).is_err());
+        assert!(Table::sum("who", "sent", &[part("a", 1), part("a", 1)]).is_err());
     }
 
     #[test]

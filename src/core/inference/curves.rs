@@ -27,6 +27,12 @@ pub struct CurvePoint {
     pub day: u32,
     /// Share who re-offended by the end of that day, 0 to 1.
     pub reoffended: f64,
+    /// People who re-offended by the end of that day (not weighted).
+    #[serde(default)]
+    pub reoffenders: u64,
+    /// Their (weighted) share of everybody: those who left early stay in the denominator, as they do in the rates.
+    #[serde(default)]
+    pub share: f64,
     /// Lower limit (log-log); empty where the curve is still at 0 or has reached 1.
     pub low: Option<f64>,
     /// Upper limit.
@@ -85,6 +91,8 @@ fn hazard_ratio(design: &Design<'_>, confidence: Confidence) -> Result<Defined<H
 /// One group under observation.
 struct Followed {
     table: RiskTable,
+    /// Day of each first re-offence and the person's share of the group, in order of the days.
+    reoffended_on: Vec<(u32, f64)>,
     last_day: u32,
     equal_weights: bool,
 }
@@ -100,8 +108,12 @@ impl Followed {
         let days: Vec<u32> = kept.iter().map(|&i| design.outcome[i].days_at_risk).collect();
         let times: Vec<f64> = days.iter().map(|&d| f64::from(d)).collect();
         let events: Vec<bool> = kept.iter().map(|&i| design.outcome[i].reoffended()).collect();
+        let mut reoffended_on: Vec<(u32, f64)> =
+            (0..kept.len()).filter(|&i| events[i]).map(|i| (days[i], weights[i] / effective)).collect();
+        reoffended_on.sort_unstable_by_key(|(day, _)| *day);
         Ok(Self {
             table: RiskTable::new(&times, &events, &weights)?,
+            reoffended_on,
             last_day: days.iter().copied().max().unwrap_or(0),
             // Kish's number is the number of people only where all weights are the same.
             equal_weights: effective >= kept.len() as f64 * (1.0 - 1e-12),
@@ -115,12 +127,18 @@ impl Followed {
             .table
             .curve(&grid, SurvivalInterval::LogLog, confidence)
             .into_iter()
-            .map(|at| CurvePoint {
-                day: at.time as u32,
-                reoffended: 1.0 - at.survival,
-                low: at.interval.ok().map(|i| 1.0 - i.high),
-                high: at.interval.ok().map(|i| 1.0 - i.low),
-                at_risk: at.at_risk,
+            .map(|at| {
+                let by_then = self.reoffended_on.partition_point(|(day, _)| f64::from(*day) <= at.time);
+                let shares: Vec<f64> = self.reoffended_on[..by_then].iter().map(|(_, share)| *share).collect();
+                CurvePoint {
+                    day: at.time as u32,
+                    reoffended: 1.0 - at.survival,
+                    reoffenders: by_then as u64,
+                    share: pairwise_sum(&shares),
+                    low: at.interval.ok().map(|i| 1.0 - i.high),
+                    high: at.interval.ok().map(|i| 1.0 - i.low),
+                    at_risk: at.at_risk,
+                }
             })
             .collect();
         Curve { points }

@@ -1,10 +1,13 @@
 //! From what the earlier stages found to the one stored result, and in it only what may be published.
 //!
 //! All counts of the report (the two groups by outcome, by court category, by custody, by sex, ethnicity and age, and by the
-//! levels of the balance table) go through one linked disclosure model; a measure or mean is shown only where all of its
-//! counts are. The attrition funnel and the curves give numbers of people too, so they are merged or thinned until none is small.
+//! levels of the balance table, by the days of the curves, and the steps of the funnel that lead to them) go through one linked
+//! disclosure model; a measure or mean is shown only where all of its counts are.
 
+mod adjusted;
 mod balance;
+mod curves;
+mod funnel;
 mod measures;
 mod sensitivity;
 mod sub_groups;
@@ -13,27 +16,32 @@ use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::{Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_funnel, protect_groups};
+use crate::disclosure::{Breakdown, Evidence, Gates, Group, Policy, Proof, SafeGroup, protect_groups};
 use crate::error::{Error, Result};
 use crate::inference::{self, Alternatives, Analysis};
 use crate::matching;
 use crate::number::Heartbeat;
 
+use self::adjusted::withhold_adjusted;
 use self::balance::{balance, breakdowns};
+use self::curves::{by_day, curves};
+use self::funnel::{POOL, funnel, linkage, wholes};
 use self::measures::{Shown, measure, withhold_small_rests};
 use self::sensitivity::{further_tests, sensitivity};
 use self::sub_groups::{interactions, parts, sub_groups};
 use super::check::check;
 use super::precision::at_printed_precision;
 use super::result::{
-    CurvePoint, Curves, Disclosure, FunnelStep, Groups, Linkage, Measure, ProfileBlock, ProfileRow, Request, Rules,
-    SCHEMA_VERSION, StoredResult, TestMade,
+    Disclosure, Groups, Measure, ProfileBlock, ProfileRow, Request, Rules, SCHEMA_VERSION, StoredResult, TestMade,
 };
 
 pub use self::measures::measure_key;
 
 /// Printed wherever a number is not shown.
 pub(super) const WITHHELD: &str = "withheld to protect individuals";
+/// The two groups in the linked model.
+const TREATMENT: &str = "treatment";
+const COMPARISON: &str = "comparison";
 /// Printed where a test has no p.
 const NO_TEST: &str = "the test cannot be made";
 /// The family over which p-values are adjusted.
@@ -68,6 +76,12 @@ pub struct CountedProfile {
 pub struct OutcomeCounts {
     /// The most re-offences of one person.
     pub largest_reoffences: [u64; 2],
+    /// The most re-offences of one person by court category: summary, either way, indictable.
+    #[serde(default)]
+    pub largest_by_category: [[u64; 3]; 2],
+    /// The most custodial sentences of one person.
+    #[serde(default)]
+    pub largest_custodial: [u64; 2],
     /// First re-offences by court category: summary, either way, indictable, unknown.
     pub first_by_category: [[i64; 4]; 2],
     /// People whose first re-offence brought custody.
@@ -80,7 +94,12 @@ impl OutcomeCounts {
         let mut counts = Self::default();
         for (i, outcome) in design.outcome.iter().enumerate().filter(|(i, _)| design.weight[*i] > 0.0) {
             let group = usize::from(!design.treated[i]);
-            counts.largest_reoffences[group] = counts.largest_reoffences[group].max(u64::from(outcome.reoffences));
+            let raise = |largest: &mut u64, own: u32| *largest = (*largest).max(u64::from(own));
+            raise(&mut counts.largest_reoffences[group], outcome.reoffences);
+            raise(&mut counts.largest_custodial[group], outcome.custodial_count);
+            for (largest, own) in counts.largest_by_category[group].iter_mut().zip(outcome.reoffences_by_category) {
+                raise(largest, own);
+            }
             if let Some(first) = outcome.first {
                 counts.first_by_category[group][first.court_category.map_or(3, |category| category as usize)] += 1;
                 counts.first_custodial[group] += i64::from(first.custodial);
@@ -151,7 +170,8 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let with_outcomes =
         [analysis.treatment, analysis.comparison].iter().all(|g| g.reoffenders > 0 && g.reoffenders < g.people);
     let group = |which, name| group(findings, which, name, with_outcomes);
-    let groups = [group(0, "treatment")?, group(1, "comparison")?];
+    let groups = [group(0, TREATMENT)?, group(1, COMPARISON)?];
+    let wholes = wholes(findings)?;
     let policy = Policy {
         threshold: findings.smallest_cell,
         outcome_dimension: with_outcomes.then(|| "reoffended".to_owned()),
@@ -160,7 +180,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     let gates = Gates::default();
     let steps = Cell::new(0);
     let out_of_steps = || steps.replace(steps.get() + 1) >= SEARCH_STEPS;
-    let safe = protect_groups(&groups, &gates, &policy, &[], heartbeat, &out_of_steps)?;
+    let safe = protect_groups(&groups, &wholes, &gates, &policy, &[], heartbeat, &out_of_steps)?;
     let [treatment, comparison] = safe.groups.as_slice() else {
         return Err(Error::Bug("the disclosure model lost a group".into()));
     };
@@ -175,15 +195,25 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
 
     let mut measures: Vec<Measure> = analysis.measures.iter().map(|m| measure(m, &shown)).collect();
     withhold_small_rests(&mut measures, &shown);
+    let mut sub_groups = sub_groups(findings, [treatment, comparison], gates);
+    let mut interactions = interactions(findings, &sub_groups);
+    withhold_adjusted(analysis, &mut measures, &mut sub_groups, &mut interactions);
     let people_hidden = shown.groups.iter().any(|g| g.people.is_none());
     let hidden = |shown: bool| if shown { None } else { Some(WITHHELD.to_owned()) };
     let balance = balance(findings, &rules, shown.groups);
     let primary = measures.iter().find(|m| m.key == findings.request.plan.primary);
-    let sensitivity = sensitivity(findings, primary);
+    let sensitivity = sensitivity(findings, primary, safe.people(POOL));
     let profile = profile(findings, treatment);
-    let curves = curves(findings, primary.is_some_and(|m| m.withheld.is_none()));
-    let sub_groups = sub_groups(findings, [treatment, comparison], gates);
-    let interactions = interactions(findings, &sub_groups);
+    // That nobody left, or nearly everybody, is a statement about each of them: not said, though no count hides it.
+    let left_early = |which: usize| {
+        let enough = |group: &SafeGroup, category: &str| {
+            group.breakdown("left early").and_then(|b| b.count(category)).filter(|n| *n >= findings.smallest_cell)
+        };
+        let both = |category: &str| [treatment, comparison].iter().all(|g| enough(g, category).is_some());
+        enough([treatment, comparison][which], "yes").filter(|_| both("yes") && both("no")).map(unsigned)
+    };
+    let primary_shown = primary.is_some_and(|m| m.withheld.is_none());
+    let curves = curves(findings, [treatment, comparison], primary_shown, left_early(0).is_some());
     let mut tests_made: Vec<TestMade> = measures
         .iter()
         .zip(&analysis.measures)
@@ -197,15 +227,6 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     }));
     tests_made.extend(sub_groups::tests(&interactions, primary));
     tests_made.extend(further_tests(findings, primary, &sensitivity));
-    // That nobody left, or nearly everybody, is a statement about each of them: not said, though no count hides it.
-    let left_early = |which: usize| {
-        let enough = |group: &SafeGroup, category: &str| {
-            group.breakdown("left early").and_then(|b| b.count(category)).filter(|n| *n >= findings.smallest_cell)
-        };
-        let both = |category: &str| [treatment, comparison].iter().all(|g| enough(g, category).is_some());
-        enough([treatment, comparison][which], "yes").filter(|_| both("yes") && both("no")).map(unsigned)
-    };
-    let funnel = funnel(findings, people_hidden)?;
     let hidden_cells = measures.iter().filter(|m| m.withheld.is_some()).count()
         + sub_groups.iter().filter(|group| group.measure.withheld.is_some()).count()
         + balance.rows.iter().filter(|row| row.withheld.is_some()).count()
@@ -214,8 +235,8 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
         schema_version: SCHEMA_VERSION,
         request: findings.request.clone(),
         rules,
-        linkage: linkage(findings, &funnel),
-        funnel,
+        linkage: linkage(findings, &safe),
+        funnel: funnel(findings, &safe),
         groups: Groups {
             treatment_n: treatment.people.map(unsigned),
             comparison_n: comparison.people.map(unsigned),
@@ -252,7 +273,7 @@ pub fn compose(findings: &Findings<'_>, heartbeat: Heartbeat<'_>) -> Result<Comp
     // What is stored is what is printed: digits beyond it would tell more than the report does.
     let result = at_printed_precision(&result);
     check(&result)?;
-    let evidence = Evidence::new(&safe, &groups, &gates, &policy, heartbeat)?;
+    let evidence = Evidence::new(&safe, &groups, &wholes, &gates, &policy, heartbeat)?;
     let proof = Proof::new(&safe.table, &safe.policy, &safe.protected)?.to_bytes()?;
     Ok(Composed { result, policy: safe.policy, evidence, proof })
 }
@@ -323,6 +344,8 @@ fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool)
     ];
     if !with_outcomes {
         divided = vec![breakdown("people", None, &[("all", people)])];
+    } else {
+        divided.extend(by_day(findings, which));
     }
     divided.extend(breakdowns(findings, which));
     Ok(Group {
@@ -331,55 +354,6 @@ fn group(findings: &Findings<'_>, which: usize, name: &str, with_outcomes: bool)
         parts: if with_outcomes { parts(findings, which) } else { Vec::new() },
         dimension: None,
     })
-}
-
-fn funnel(findings: &Findings<'_>, people_hidden: bool) -> Result<Vec<FunnelStep>> {
-    let counted: Vec<(String, i64)> = findings.funnel.iter().map(|s| (s.key.to_owned(), s.remaining)).collect();
-    let mut before = None;
-    let mut steps = Vec::new();
-    for safe in protect_funnel(&counted, findings.smallest_cell, false, people_hidden)? {
-        let merged: Vec<&CountedStep> =
-            findings.funnel.iter().filter(|step| safe.steps.iter().any(|key| key == step.key)).collect();
-        let Some(last) = merged.last() else { continue };
-        let reasons: Vec<&str> = merged.iter().map(|s| s.reason.as_str()).filter(|r| !r.is_empty()).collect();
-        let remaining = safe.remaining.map(unsigned);
-        steps.push(FunnelStep {
-            key: last.key.to_owned(),
-            label: last.label.to_owned(),
-            remaining,
-            lost: match (before, remaining) {
-                (None, Some(_)) if steps.is_empty() => Some(0),
-                (Some(before), Some(now)) => Some(u64::saturating_sub(before, now)),
-                _ => None,
-            },
-            reason: reasons.join("; "),
-            withheld: remaining.is_none().then(|| WITHHELD.to_owned()),
-        });
-        before = remaining;
-    }
-    Ok(steps)
-}
-
-/// Numbers of linkage stand beside the funnel, so a number that the funnel merges away is not printed here either; suspect and
-/// unlinked people are published only together where either is few.
-fn linkage(findings: &Findings<'_>, funnel: &[FunnelStep]) -> Linkage {
-    let [submitted, linked, suspect, unlinked] = findings.linkage;
-    let in_funnel = |key: &str| funnel.iter().any(|step| step.key == key && step.remaining.is_some());
-    let small = |n: i64| (1..findings.smallest_cell).contains(&n);
-    let linked_shown = in_funnel("submitted") && in_funnel("on_register") && !small(submitted - linked);
-    // Where the funnel tells how many records were unusable, the rest of the unlinked can be worked out.
-    let left_after = |key: &str| findings.funnel.iter().find(|step| step.key == key).map(|step| step.remaining);
-    let unusable = left_after("valid").filter(|_| in_funnel("valid")).map_or(0, |valid| submitted - valid);
-    let parts_shown = linked_shown && !small(suspect) && !small(unlinked) && !small(unlinked - unusable);
-    let count = |n: i64, shown: bool| shown.then_some(unsigned(n));
-    Linkage {
-        submitted: count(submitted, in_funnel("submitted")),
-        linked: count(linked, linked_shown),
-        suspect: count(suspect, parts_shown),
-        unlinked: count(unlinked, parts_shown),
-        match_rate: (linked_shown && submitted > 0).then(|| linked as f64 / submitted as f64),
-        withheld: (!parts_shown).then(|| WITHHELD.to_owned()),
-    }
 }
 
 fn profile(findings: &Findings<'_>, treatment: &SafeGroup) -> Vec<ProfileBlock> {
@@ -403,41 +377,4 @@ fn profile(findings: &Findings<'_>, treatment: &SafeGroup) -> Vec<ProfileBlock> 
             ProfileBlock { key: block.key.clone(), label: block.label.clone(), rows }
         })
         .collect()
-}
-
-/// The curves at days between which at least the smallest publishable number of people re-offended in each group: a
-/// finer grid would give away on which day somebody did.
-fn curves(findings: &Findings<'_>, shown: bool) -> Curves {
-    let analysis = findings.analysis;
-    let (a, b) = (&analysis.treatment_curve.points, &analysis.comparison_curve.points);
-    if !shown {
-        return Curves { points: Vec::new(), withheld: Some(WITHHELD.to_owned()) };
-    }
-    let people = [analysis.treatment.people as f64, analysis.comparison.effective_n];
-    let threshold = findings.smallest_cell as f64;
-    let point = |day: u32, treatment: f64, comparison: f64| CurvePoint {
-        day,
-        treatment: Some(treatment),
-        comparison: Some(comparison),
-    };
-    let mut points = vec![point(0, 0.0, 0.0)];
-    let mut last = [0.0, 0.0];
-    let Some(end) = a.last().zip(b.last()) else { return Curves::default() };
-    let end = [end.0.reoffended, end.1.reoffended];
-    for at in a {
-        let Some(other) = b.iter().rev().find(|p| p.day <= at.day) else { continue };
-        let now = [at.reoffended, other.reoffended];
-        let enough = (0..2).all(|i| {
-            (now[i] - last[i]) * people[i] >= threshold - 0.5
-                && ((end[i] - now[i]) * people[i] >= threshold - 0.5 || end[i] - now[i] < 1e-12)
-        });
-        if enough && at.day > 0 {
-            points.push(point(at.day, now[0], now[1]));
-            last = now;
-        }
-    }
-    if points.last().is_some_and(|p| p.treatment != Some(end[0]) || p.comparison != Some(end[1])) {
-        points.push(point(a.last().map_or(0, |p| p.day).max(b.last().map_or(0, |p| p.day)), end[0], end[1]));
-    }
-    Curves { points, withheld: None }
 }

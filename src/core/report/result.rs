@@ -276,9 +276,9 @@ pub struct BalanceRow {
 /// The balance in one line.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BalanceSummary {
-    /// Largest |`smd_after`| over all rows, hidden ones included.
+    /// Largest |`smd_after`| over all rows; hidden where it is that of a hidden row.
     pub worst_smd: Option<f64>,
-    /// Traffic light of `worst_smd`.
+    /// Traffic light of the largest |`smd_after`| over all rows, hidden ones included.
     pub light: Option<Light>,
 }
 

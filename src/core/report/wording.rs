@@ -308,18 +308,18 @@ pub fn plan_change(change: &PlanChange) -> String {
 /// How well the groups are balanced, in one sentence or two; also for `jdl_match`.
 pub fn balance(result: &StoredResult) -> String {
     let rules = &result.rules;
-    let (Some(worst), Some(light)) = (finite(result.balance.summary.worst_smd), result.balance.summary.light) else {
+    let Some(light) = result.balance.summary.light else {
         return "How well the groups are balanced is not known.".to_owned();
     };
-    let printed = smd_rounded(worst.abs(), rules);
-    let named = result
-        .balance
-        .rows
-        .iter()
-        .find(|row| finite(row.smd_after).is_some_and(|smd| smd_rounded(smd.abs(), rules) == printed))
-        .map(|row| format!(", for {}", row_name(row)))
-        .unwrap_or_default();
-    let largest = format!("the largest standardised mean difference after matching is {printed}{named}");
+    let largest = finite(result.balance.summary.worst_smd).map(|worst| {
+        let printed = smd_rounded(worst.abs(), rules);
+        let is_worst = |smd: f64| smd_rounded(smd.abs(), rules) == printed;
+        let named = result.balance.rows.iter().find(|row| finite(row.smd_after).is_some_and(is_worst));
+        let named = named.map(|row| format!(", for {}", row_name(row))).unwrap_or_default();
+        format!("{printed}{named}")
+    });
+    let largest = largest.unwrap_or_else(|| "that of a withheld row".to_owned());
+    let largest = format!("the largest standardised mean difference after matching is {largest}");
     match light {
         Light::Green => format!("The groups are well matched: {largest} (green: at most {}).", rules.smd_green),
         Light::Amber => format!(
@@ -465,8 +465,8 @@ fn method(result: &StoredResult) -> Vec<String> {
     }
     out.push(format!(
         "People who die in the follow-up, or are taken into custody for {n} days or more, stay in every rate and number; \
-         the curves of re-offending leave them on that day. Those who are in custody for something else when the \
-         follow-up starts, with {n} days or more to go, leave the curves on the first day.",
+         the curves of re-offending leave them on that day if it is said how many left. Those who are in custody for \
+         something else when the follow-up starts, with {n} days or more to go, leave on the first day.",
         n = r.long_custody_days
     ));
     out.push(format!("Index events are of {years}; register version {}.", r.register_version));

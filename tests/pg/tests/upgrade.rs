@@ -47,12 +47,13 @@ fn catalog(lab: &Lab) -> Vec<String> {
     )
 }
 
-/// Writes the rows of every table of jdl that is not derived into `public.before`, or says which of those are not there any more.
+/// Writes the rows of every table of jdl that is not derived into `public.before`, or says which of those are not there any more. The
+/// certificates of 0.1.0 are to go.
 const KEEP_ROWS: &str = r"CREATE TABLE public.before (relation text, columns text[], content jsonb);
     DO $$ DECLARE relation text; BEGIN
         FOR relation IN SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace::regnamespace::text LIKE 'jdl%' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
             AND c.relname NOT IN ('head', 'pending', 'index_event', 'linkage_key', 'linkage_record', 'linkage_index', 'term_frequency', 'institution_postcode', 'register_change') LOOP
-            EXECUTE format('INSERT INTO public.before SELECT %L, ARRAY(SELECT jsonb_object_keys(to_jsonb(t))), to_jsonb(t) FROM %s t', relation, relation);
+            EXECUTE format('INSERT INTO public.before SELECT %L, ARRAY(SELECT jsonb_object_keys(to_jsonb(t))), to_jsonb(t) #- ''{disclosure,certificate}'' #- ''{disclosure,certificate_bytes}'' FROM %s t', relation, relation);
         END LOOP;
     END $$";
 const LOST_ROWS: &str = r"CREATE FUNCTION public.lost() RETURNS SETOF text LANGUAGE plpgsql AS $$ DECLARE relation text; BEGIN
@@ -90,6 +91,11 @@ fn a_database_of_the_version_before_is_brought_up_to_this_one() {
 
     admin.batch_execute(KEEP_ROWS).unwrap();
     admin.batch_execute(LOST_ROWS).unwrap();
+    // 0.1.0 kept certificates, which hold the true counts, with the reports.
+    let certificates = "SELECT count(*) FROM jdl.report WHERE disclosure::text ~ 'certificate' OR disclosure::text ~ encode('jdl certificate', 'hex')";
+    assert_eq!(one::<i64>(&mut admin, certificates), 2);
+    let files = "SELECT ARRAY[pg_relation_filenode(oid), pg_relation_filenode(reltoastrelid)]::text FROM pg_class WHERE oid = 'jdl.report'::regclass";
+    let files_before: String = one(&mut admin, files);
     let kept: i64 = one(&mut admin, "SELECT count(DISTINCT relation) FROM public.before");
     assert!(kept > 18, "{kept}");
     let (state, _) = refusal(&mut admin, "ALTER EXTENSION jdl UPDATE TO '0.1.0--nowhere'");
@@ -102,6 +108,9 @@ fn a_database_of_the_version_before_is_brought_up_to_this_one() {
     let lost: Vec<String> = one(&mut admin, "SELECT ARRAY(SELECT public.lost())");
     assert_eq!(lost, Vec::<String>::new(), "rows that the upgrade lost");
     admin.batch_execute("DROP FUNCTION public.lost(); DROP TABLE public.before").unwrap();
+    assert_eq!(one::<i64>(&mut admin, certificates), 0);
+    let changed: bool = one(&mut admin, &format!("SELECT f.now <> '{files_before}' FROM ({files}) f (now)"));
+    assert!(changed, "the files still hold the rows as they were");
 
     // The same catalog as a fresh installation with as many requests.
     for _ in 0..3 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::disclosure::{Breakdown, OTHER, SafeGroup};
+use crate::inference::{GroupSizes, SubGroupResult};
 use crate::matching;
 use crate::report::result::{Balance, BalanceRow, BalanceSummary, Light, Rules};
 
@@ -22,6 +23,12 @@ struct Row<'a> {
     few: bool,
 }
 
+impl Row<'_> {
+    fn is_of(&self, group: &SubGroupResult) -> bool {
+        self.name == covariate(group.by) && self.level == Some(&group.level)
+    }
+}
+
 /// The rows but for the score's. The mean of a level is a number of people: small ones are marked, and with them so many
 /// others of the covariate that they cannot be subtracted in any group.
 fn rows<'a>(findings: &'a Findings<'_>) -> Vec<Row<'a>> {
@@ -33,53 +40,63 @@ fn rows<'a>(findings: &'a Findings<'_>) -> Vec<Row<'a>> {
     };
     let mut rows: Vec<Row<'_>> = findings.balance.iter().filter(|row| row.name != "distance").map(read).collect();
     let people = [findings.analysis.treatment.people as f64, findings.analysis.comparison.people as f64];
-    let counts = |row: &matching::BalanceRow| {
+    // Sums over people and how many they are: of the groups, of the pool, and of the pool less the comparison group. A sub-group's
+    // people are printed, whatever weights the means have.
+    let sums = |row: &Row<'_>| {
+        let sub_group = findings.analysis.sub_groups.iter().find(|group| row.is_of(group));
+        let row = row.row;
         let after = row.matched.unwrap_or(row.all);
+        let sum = |mean: f64, people: f64| (mean * people, people);
+        let (pool, comparison) =
+            (sum(row.all.mean_control, findings.pool_size as f64), sum(after.mean_control, people[1]));
         [
-            (row.all.mean_treated, people[0]),
-            (after.mean_treated, people[0]),
-            (after.mean_control, people[1]),
-            (row.all.mean_control, findings.pool_size as f64),
+            sum(row.all.mean_treated, people[0]),
+            sum(after.mean_treated, people[0]),
+            comparison,
+            pool,
+            (pool.0 - sub_group.map_or(comparison.0, |group| group.comparison.people as f64), pool.1 - comparison.1),
         ]
     };
-    let fewest = |row: &matching::BalanceRow| {
-        let counts = counts(row).map(|(mean, people)| mean * people);
-        counts.into_iter().filter(|count| *count > 0.5).fold(f64::INFINITY, f64::min)
+    let fewest = |row: &Row<'_>| {
+        sums(row).into_iter().map(|(count, _)| count).filter(|count| *count > 0.5).fold(f64::INFINITY, f64::min)
     };
     let threshold = findings.smallest_cell as f64;
-    let is_small = |count: f64| count > 0.5 && count < threshold - 0.5;
+    let is_small = |count: f64| count > 0.5 && count < threshold - 1e-6;
     // A number such as previous offences: a small sum belongs to few people, and a column of 0 and 1 (which has no
     // variance ratio) is a level whose complement has no row.
     for row in rows.iter_mut().filter(|row| row.level.is_none()) {
         let is_binary = row.row.all.variance_ratio.is_none();
-        row.few = counts(row.row)
-            .into_iter()
-            .any(|(mean, people)| is_small(mean.abs() * people) || (is_binary && is_small((1.0 - mean) * people)));
+        row.few =
+            sums(row).into_iter().any(|(sum, people)| is_small(sum.abs()) || (is_binary && is_small(people - sum)));
     }
     let covariates: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     for covariate in covariates {
         let mut levels: Vec<usize> =
             (0..rows.len()).filter(|&i| rows[i].name == covariate && rows[i].level.is_some()).collect();
-        levels.sort_by(|&a, &b| fewest(rows[a].row).total_cmp(&fewest(rows[b].row)).then(a.cmp(&b)));
-        let small = levels.iter().filter(|&&i| fewest(rows[i].row) < threshold - 0.5).count();
-        if small > 0 {
-            let mut sum = 0.0;
-            for (position, &i) in levels.iter().enumerate() {
-                if position < small || position < 2 || sum < threshold {
-                    rows[i].few = true;
-                    sum += fewest(rows[i].row);
-                }
-            }
+        levels.sort_by(|&a, &b| fewest(&rows[a]).total_cmp(&fewest(&rows[b])).then(a.cmp(&b)));
+        let mut few = levels.iter().filter(|&&i| is_small(fewest(&rows[i]))).count();
+        // What all hidden levels come to can be subtracted too, of each kind of people.
+        let sum_is_small =
+            |few: usize| (0..5).any(|kind| is_small(levels[..few].iter().map(|&i| sums(&rows[i])[kind].0).sum()));
+        while few > 0 && few < levels.len() && (few < 2 || sum_is_small(few)) {
+            few += 1;
         }
+        levels[..few].iter().for_each(|&i| rows[i].few = true);
     }
     rows
+}
+
+/// Whether its people stand for different numbers of others: Kish's number is theirs only where all weights are the same.
+fn is_weighted(group: &GroupSizes) -> bool {
+    group.effective_n < group.people as f64 * (1.0 - 1e-9)
 }
 
 /// One group by each factor of the balance table, and the treatment group by its profile, for the linked model: profile,
 /// sub-groups and balance table speak of the same people, so they must show and hide the same levels. Levels that are few in
 /// any group are merged in both.
 pub(super) fn breakdowns(findings: &Findings<'_>, which: usize) -> Vec<Breakdown> {
-    let people = [findings.analysis.treatment.people, findings.analysis.comparison.people][which] as f64;
+    let group = &[findings.analysis.treatment, findings.analysis.comparison][which];
+    let people = group.people as f64;
     let breakdown =
         |name: &str, categories| Breakdown { name: name.to_owned(), of: None, categories, merge_small: true };
     let mut found: Vec<Breakdown> = Vec::new();
@@ -101,7 +118,7 @@ pub(super) fn breakdowns(findings: &Findings<'_>, which: usize) -> Vec<Breakdown
         let at = match found.iter().position(|known| known.name == name) {
             Some(at) => at,
             // Weighted means are no numbers of people, and then there is nothing to subtract.
-            None if levels.iter().any(|(.., count)| (count - count.round()).abs() > 1e-6)
+            None if is_weighted(group)
                 || (levels.iter().map(|(.., count)| count).sum::<f64>() - people).abs() > 1e-3 =>
             {
                 continue;
@@ -112,10 +129,8 @@ pub(super) fn breakdowns(findings: &Findings<'_>, which: usize) -> Vec<Breakdown
                 found.len() - 1
             }
         };
-        let is_part = |level: &str| {
-            findings.analysis.sub_groups.iter().any(|group| covariate(group.by) == factor && group.level == level)
-        };
-        let few = levels.iter().filter(|(row, level, _)| row.few && !is_part(level));
+        let is_part = |row: &Row<'_>| findings.analysis.sub_groups.iter().any(|group| row.is_of(group));
+        let few = levels.iter().filter(|(row, ..)| row.few && !is_part(row));
         found[at].merge(&few.map(|(_, level, _)| (*level).to_owned()).collect::<Vec<_>>());
     }
     found
@@ -126,6 +141,10 @@ pub(super) fn breakdowns(findings: &Findings<'_>, which: usize) -> Vec<Breakdown
 pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, groups: [&SafeGroup; 2]) -> Balance {
     let people_hidden = groups.iter().any(|group| group.people.is_none());
     let rows = rows(findings);
+    let analysis = findings.analysis;
+    let weighted = is_weighted(&analysis.treatment) || is_weighted(&analysis.comparison);
+    let by_sub_group: BTreeSet<&str> = analysis.sub_groups.iter().map(|group| covariate(group.by)).collect();
+    let few: BTreeSet<&str> = rows.iter().filter(|row| row.few).map(|row| row.name).collect();
     let is_hidden = |row: &Row<'_>| {
         let in_group = |group: &SafeGroup| {
             let (Some(level), Some(safe)) = (row.level, group.breakdown(dimension(row.name))) else { return false };
@@ -133,16 +152,21 @@ pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, groups: [&SafeGrou
             // A level that is itself called so may have others in it; one that is not there and not merged has nobody.
             if merged { level == OTHER || safe.count(level).is_none() } else { safe.is_hidden(level) }
         };
-        row.few || people_hidden || groups.iter().any(|group| in_group(group))
+        // Beside the number of people of a sub-group, a weighted mean of another level tells of the rest.
+        let of_sub_groups = weighted && by_sub_group.contains(row.name) && few.contains(row.name);
+        row.few || people_hidden || of_sub_groups || groups.iter().any(|group| in_group(group))
     };
     let hidden: Vec<bool> = rows.iter().map(is_hidden).collect();
-    let light = |light: matching::Light| match light {
-        matching::Light::Green => Light::Green,
-        matching::Light::Amber => Light::Amber,
-        matching::Light::Red => Light::Red,
-    };
     let smd = |row: &matching::BalanceRow| row.matched.map_or(row.all.smd, |m| m.smd);
-    let worst = rows.iter().map(|row| smd(row.row).abs()).max_by(f64::total_cmp);
+    let worst_of = |of_hidden: bool| {
+        let of = rows.iter().zip(&hidden).filter(|(_, hidden)| **hidden == of_hidden);
+        of.map(|(row, _)| smd(row.row).abs()).max_by(f64::total_cmp)
+    };
+    let (worst_shown, worst_hidden) = (worst_of(false), worst_of(true));
+    let worst = [worst_shown, worst_hidden].into_iter().flatten().max_by(f64::total_cmp);
+    // With the people in neither group being few, what the pool was like says what they are like.
+    let others = findings.pool_size - findings.analysis.comparison.people as i64;
+    let pool_shown = !(1..findings.smallest_cell).contains(&others);
     let rows = rows
         .iter()
         .zip(&hidden)
@@ -152,17 +176,19 @@ pub(super) fn balance(findings: &Findings<'_>, rules: &Rules, groups: [&SafeGrou
                 covariate: (*label).to_owned(),
                 level: level.map(str::to_owned),
                 treatment_mean: visible(row.matched.unwrap_or(row.all).mean_treated),
-                comparison_mean_before: visible(row.all.mean_control),
+                comparison_mean_before: visible(row.all.mean_control).filter(|_| pool_shown),
                 comparison_mean_after: row.matched.and_then(|m| visible(m.mean_control)),
-                smd_before: visible(before(row)),
+                smd_before: visible(before(row)).filter(|_| pool_shown),
                 smd_after: row.matched.and_then(|m| visible(m.smd)),
                 variance_ratio: row.matched.and_then(|m| m.variance_ratio).and_then(visible),
-                light: (!hidden && row.matched.is_some()).then(|| light(row.light)),
+                light: row.matched.and_then(|m| visible(m.smd)).map(|smd| Light::of(smd, rules)),
                 withheld: hidden.then(|| WITHHELD.to_owned()),
             }
         })
         .collect();
-    Balance { rows, summary: BalanceSummary { worst_smd: worst, light: worst.map(|smd| Light::of(smd, rules)) } }
+    // The number of a hidden row would tell how many people are in it; its light has to be said.
+    let worst_smd = worst_shown.filter(|shown| worst_hidden.is_none_or(|hidden| hidden <= *shown));
+    Balance { rows, summary: BalanceSummary { worst_smd, light: worst.map(|smd| Light::of(smd, rules)) } }
 }
 
 /// The standardised difference of the analysed treatment group, whose mean stands beside it, from the pool. The treated who found

@@ -9,6 +9,11 @@ use super::{OutcomeCounts, WITHHELD};
 /// A person who makes up more than this share of a group's re-offences would be read off their number.
 const DOMINANCE: f64 = 0.5;
 
+/// Whether one person makes up too much of the events.
+pub(super) fn is_dominated(largest: u64, events: u64) -> bool {
+    largest as f64 > DOMINANCE * events as f64
+}
+
 /// Court categories in the order of their counts.
 const CATEGORIES: [&str; 3] = ["summary", "either way", "indictable"];
 
@@ -34,10 +39,10 @@ impl Shown<'_> {
         let rate = self.both("reoffended", "yes")
             && self.both("reoffended", "no")
             && sizes.iter().zip(reoffenders).all(|(s, r)| self.gates.allow_rate(r, s.people as i64, threshold));
-        let dominated = sizes
-            .iter()
-            .zip(self.counts.largest_reoffences)
-            .any(|(s, largest)| largest as f64 > DOMINANCE * s.reoffences as f64);
+        let dominated = |largest: [u64; 2]| {
+            let events = [m.treatment.events, m.comparison.events];
+            events.iter().zip(largest).any(|(all, largest)| is_dominated(largest, *all))
+        };
         let enough = reoffenders.iter().all(|r| self.gates.allow_court_category(*r));
         let part = |breakdown: &str, category: &str, count: [i64; 2]| {
             enough
@@ -56,22 +61,26 @@ impl Shown<'_> {
                 .zip(firsts)
                 .all(|(all, first)| *all as i64 - first >= threshold)
         };
-        let firsts = |at: usize| [0, 1].map(|group| self.counts.first_by_category[group][at]);
+        let frequency = |at: usize| {
+            category(at)
+                && !dominated([0, 1].map(|group| self.counts.largest_by_category[group][at]))
+                && beyond_first([0, 1].map(|group| self.counts.first_by_category[group][at]))
+        };
         rate && match m.measure {
             inference::Measure::ReoffendingRate => true,
             inference::Measure::ReoffenceFrequency | inference::Measure::ReoffencesPerReoffender => {
-                !dominated && beyond_first(reoffenders)
+                !dominated(self.counts.largest_reoffences) && beyond_first(reoffenders)
             }
             inference::Measure::DaysToFirstReoffence => self.gates.allow_days(&reoffenders),
             inference::Measure::FirstReoffenceSummaryRate => category(0),
             inference::Measure::FirstReoffenceEitherWayRate => category(1),
             inference::Measure::FirstReoffenceIndictableRate => category(2),
-            inference::Measure::SummaryFrequency => category(0) && !dominated && beyond_first(firsts(0)),
-            inference::Measure::EitherWayFrequency => category(1) && !dominated && beyond_first(firsts(1)),
-            inference::Measure::IndictableFrequency => category(2) && !dominated && beyond_first(firsts(2)),
+            inference::Measure::SummaryFrequency => frequency(0),
+            inference::Measure::EitherWayFrequency => frequency(1),
+            inference::Measure::IndictableFrequency => frequency(2),
             inference::Measure::FirstReoffenceCustodyRate => custody(),
             inference::Measure::CustodyFrequency => {
-                custody() && !dominated && beyond_first(self.counts.first_custodial)
+                custody() && !dominated(self.counts.largest_custodial) && beyond_first(self.counts.first_custodial)
             }
         }
     }
@@ -79,39 +88,37 @@ impl Shown<'_> {
 
 /// Withholds frequencies by court category, the one of the fewest re-offences first, until the total less those that are shown is
 /// not a few re-offences of the other categories, nor a few beyond the first ones there: of few re-offences few people have one.
+/// The same for those without custody.
 pub(super) fn withhold_small_rests(measures: &mut [Measure], shown: &Shown<'_>) {
-    let events = |m: &Measure| [m.treatment.events, m.comparison.events].map(|events| events.map(|n| n as i64));
     let is_total = |m: &&Measure| {
         matches!(m.key, MeasureKey::ReoffencesPerPerson | MeasureKey::ReoffencesPerReoffender) && m.withheld.is_none()
     };
-    let Some([Some(treatment), Some(comparison)]) = measures.iter().find(is_total).map(events) else { return };
-    loop {
-        let mut rest = [treatment, comparison];
-        let mut firsts = shown.sizes.map(|sizes| sizes.reoffenders as i64);
-        let mut fewest: Option<(i64, usize)> = None;
-        for (number, m) in measures.iter().enumerate() {
-            let at = CATEGORIES.iter().position(|name| Some(*name) == m.category.as_deref());
-            let (MeasureKey::CourtCategoryFrequency, Some(at), [Some(treatment), Some(comparison)]) =
-                (m.key, at, events(m))
-            else {
-                continue;
-            };
-            for (group, count) in [treatment, comparison].into_iter().enumerate() {
-                rest[group] -= count;
-                firsts[group] -= shown.counts.first_by_category[group][at];
+    let events = |m: &Measure| Some([m.treatment.events? as i64, m.comparison.events? as i64]);
+    let Some(total) = measures.iter().find(is_total).and_then(events) else { return };
+    for key in [MeasureKey::CourtCategoryFrequency, MeasureKey::CustodyFrequency] {
+        loop {
+            let mut rest = total;
+            let mut firsts = shown.sizes.map(|sizes| sizes.reoffenders as i64);
+            let mut fewest: Option<(i64, usize)> = None;
+            for (number, m) in measures.iter().enumerate().filter(|(_, m)| m.key == key) {
+                let Some(events) = events(m) else { continue };
+                let at = CATEGORIES.iter().position(|name| Some(*name) == m.category.as_deref());
+                for group in 0..2 {
+                    rest[group] -= events[group];
+                    firsts[group] -= match at {
+                        Some(at) => shown.counts.first_by_category[group][at],
+                        None => shown.counts.first_custodial[group],
+                    };
+                }
+                let few = (events[0].min(events[1]), number);
+                fewest = Some(fewest.map_or(few, |other| other.min(few)));
             }
-            let few = (treatment.min(comparison), number);
-            fewest = Some(fewest.map_or(few, |other| other.min(few)));
+            let small = 1..shown.threshold;
+            let is_small = (0..2).any(|g| small.contains(&rest[g]) || small.contains(&(rest[g] - firsts[g])));
+            let (true, Some((_, number))) = (is_small, fewest) else { break };
+            let m = &mut measures[number];
+            *m = withheld(m.key, m.category.as_deref());
         }
-        let small = 1..shown.threshold;
-        let is_small = (0..2).any(|g| small.contains(&rest[g]) || small.contains(&(rest[g] - firsts[g])));
-        let (true, Some((_, number))) = (is_small, fewest) else { return };
-        let m = &mut measures[number];
-        *m = Measure {
-            gate: m.gate.take(),
-            withheld: Some(WITHHELD.to_owned()),
-            ..Measure::new(m.key, m.category.as_deref())
-        };
     }
 }
 
@@ -133,9 +140,18 @@ pub fn measure_key(measure: inference::Measure) -> (MeasureKey, Option<&'static 
     }
 }
 
+/// A measure of which nothing is shown.
+pub(super) fn withheld(key: MeasureKey, category: Option<&str>) -> Measure {
+    Measure { withheld: Some(WITHHELD.to_owned()), ..Measure::new(key, category) }
+}
+
 pub(super) fn measure(m: &MeasureResult, shown: &Shown<'_>) -> Measure {
     let (key, category) = measure_key(m.measure);
+    if !shown.allows(m) {
+        return withheld(key, category);
+    }
     let mut reported = Measure::new(key, category);
+    // A gate is about the size of a group: it is said where the size is.
     let failed = m.gates.iter().find(|gate| !gate.passed);
     reported.gate = Some(Gate {
         met: failed.is_none(),
@@ -145,10 +161,6 @@ pub(super) fn measure(m: &MeasureResult, shown: &Shown<'_>) -> Measure {
             _ => format!("the effective size of the treatment group is below {}", gate.need),
         }),
     });
-    if !shown.allows(m) {
-        reported.withheld = Some(WITHHELD.to_owned());
-        return reported;
-    }
     let figure = |g: &GroupEstimate| GroupFigure {
         n: Some(g.people),
         events: (m.unit != inference::Unit::Days).then_some(g.events),

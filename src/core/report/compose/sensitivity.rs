@@ -1,11 +1,12 @@
 //! The primary measure by other methods and designs, and the tests outside the family of measures.
 
 use crate::inference::{self, detectable_rate};
-use crate::report::result::{Estimate, Measure, MeasureKey, Sensitivity, SensitivityRun, TestMade};
+use crate::report::result::{Estimate, Measure, MeasureKey, Sensitivity, SensitivityRun, TestMade, Unit};
 
 use super::{Findings, WITHHELD};
 
-pub(super) fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) -> Sensitivity {
+/// `pool` is the size of the pool where it may be shown.
+pub(super) fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>, pool: Option<i64>) -> Sensitivity {
     let Some(primary) = primary.filter(|m| m.withheld.is_none()) else {
         return Sensitivity { withheld: Some(WITHHELD.to_owned()), ..Sensitivity::default() };
     };
@@ -25,7 +26,8 @@ pub(super) fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) ->
             high: Some(r.estimate.interval.high),
         }),
         aipw_p: robust.map(|r| r.estimate.p_value),
-        aipw_pool_n: robust.map(|r| r.comparison_people),
+        // Where the two were counted apart, the model knows nothing of this one.
+        aipw_pool_n: robust.map(|r| r.comparison_people).filter(|n| pool == i64::try_from(*n).ok()),
         hazard_ratio: findings.analysis.hazard_ratio.map(|h| Estimate {
             value: Some(h.ratio),
             low: Some(h.interval.low),
@@ -41,11 +43,17 @@ pub(super) fn sensitivity(findings: &Findings<'_>, primary: Option<&Measure>) ->
     }
 }
 
-/// The other designs. The size of a group is shown only where it differs from every size already shown by nobody or by a
-/// publishable number of people, and a difference only where both sides of the rate behind it could be.
+/// The other designs. A design of nearly the same treated people is withheld: the difference of a rate with its interval gives the
+/// number of them who re-offended, and the few who are in one design only could be subtracted. (The comparison groups are not parts
+/// of one another.) So is one of which a side of the rate could not be published.
 fn runs(findings: &Findings<'_>, primary: &Measure) -> Vec<SensitivityRun> {
     let threshold = findings.smallest_cell.unsigned_abs();
-    let mut shown = [vec![primary.treatment.n.unwrap_or(0)], vec![primary.comparison.n.unwrap_or(0)]];
+    let counts = |n: u64, events: u64, is_rate: bool| {
+        if is_rate { vec![n, events, n.saturating_sub(events)] } else { vec![n, events] }
+    };
+    let is_rate = primary.unit == Unit::Share;
+    let main = &primary.treatment;
+    let mut shown = vec![counts(main.n.unwrap_or(0), main.events.unwrap_or(0), is_rate)];
     findings
         .alternatives
         .runs
@@ -71,24 +79,18 @@ fn runs(findings: &Findings<'_>, primary: &Measure) -> Vec<SensitivityRun> {
                 return reported;
             };
             let sides = [&m.treatment, &m.comparison];
-            let is_rate = m.unit == inference::Unit::Share;
+            let own = counts(m.treatment.people, m.treatment.events, is_rate);
+            let apart = |other: &Vec<u64>| own.iter().zip(other).all(|(a, b)| a == b || a.abs_diff(*b) >= threshold);
             let publishable = sides.iter().all(|side| {
                 side.people >= threshold
                     && (!is_rate || (side.events >= threshold && side.people - side.events >= threshold))
             });
-            if !publishable {
+            if !publishable || !shown.iter().all(apart) {
                 reported.withheld = Some(WITHHELD.to_owned());
                 return reported;
             }
-            let mut size = |which: usize| {
-                let n = sides[which].people;
-                let apart = |other: &u64| n == *other || n.abs_diff(*other) >= threshold;
-                shown[which].iter().all(apart).then(|| {
-                    shown[which].push(n);
-                    n
-                })
-            };
-            (reported.treatment_n, reported.comparison_n) = (size(0), size(1));
+            shown.push(own);
+            (reported.treatment_n, reported.comparison_n) = (Some(m.treatment.people), Some(m.comparison.people));
             reported.difference = Estimate { value: m.difference, low: m.difference_low, high: m.difference_high };
             reported.p_value = m.p_value;
             reported

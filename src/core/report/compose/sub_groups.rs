@@ -1,10 +1,10 @@
 //! The sub-groups that the plan names: their part in the linked disclosure model, and what may be shown of them.
 
 use crate::disclosure::{Breakdown, Gates, Group, SafeGroup};
-use crate::inference::SubGroupBy;
-use crate::report::result::{Interaction, Measure, SubGroup, TestMade};
+use crate::inference::{GroupSizes, SubGroupBy};
+use crate::report::result::{Interaction, Measure, MeasureKey, SubGroup, TestMade};
 
-use super::measures::{Shown, measure, measure_key};
+use super::measures::{Shown, is_dominated, measure, measure_key, withheld};
 use super::{DECLARED, Findings, NO_TEST, OutcomeCounts, WITHHELD};
 
 /// The covariate's key and its name in words.
@@ -54,7 +54,7 @@ pub(super) fn parts(findings: &Findings<'_>, which: usize) -> Vec<Group> {
 /// What may be shown of each sub-group, in the plan's order; `groups` are the protected treatment and comparison group.
 pub(super) fn sub_groups(findings: &Findings<'_>, groups: [&SafeGroup; 2], gates: Gates) -> Vec<SubGroup> {
     let found = findings.analysis.sub_groups.iter().enumerate();
-    found
+    let mut reported: Vec<SubGroup> = found
         .map(|(at, found)| {
             let (by, label) = names(found.by);
             let safe = groups.map(|group| group.parts.get(at));
@@ -73,12 +73,52 @@ pub(super) fn sub_groups(findings: &Findings<'_>, groups: [&SafeGroup; 2], gates
                 }
                 _ => {
                     let (key, category) = measure_key(findings.analysis.plan.primary_measure);
-                    Measure { withheld: Some(WITHHELD.to_owned()), ..Measure::new(key, category) }
+                    withheld(key, category)
                 }
             };
             SubGroup { by: by.to_owned(), label: format!("{label}: {}", found.level), measure: shown }
         })
-        .collect()
+        .collect();
+    while let Some(at) = leaves_few(findings, &reported, gates) {
+        let m = &mut reported[at].measure;
+        *m = withheld(m.key, m.category.as_deref());
+    }
+    reported
+}
+
+/// The smallest sub-group of a covariate whose sub-groups cannot all be shown, because the whole less them would be the re-offences
+/// or days of people too few for a measure of their own. (Of numbers of people the linked model sees to this.)
+fn leaves_few(findings: &Findings<'_>, reported: &[SubGroup], gates: Gates) -> Option<usize> {
+    let analysis = findings.analysis;
+    let wholes = [&analysis.treatment, &analysis.comparison];
+    for of in reported {
+        let shown =
+            || (0..reported.len()).filter(|&at| reported[at].by == of.by && reported[at].measure.withheld.is_none());
+        let parts = |at: usize| [&analysis.sub_groups[at].treatment, &analysis.sub_groups[at].comparison];
+        let may_show = |which: usize| {
+            let rest = |count: fn(&GroupSizes) -> u64| {
+                count(wholes[which]) as i64 - shown().map(|at| count(parts(at)[which]) as i64).sum::<i64>()
+            };
+            let [people, reoffenders, events] = [rest(|g| g.people), rest(|g| g.reoffenders), rest(|g| g.reoffences)];
+            let further = events - reoffenders;
+            people == 0
+                || match of.measure.key {
+                    MeasureKey::DaysToFirst => reoffenders == 0 || gates.allow_days(&[reoffenders]),
+                    MeasureKey::ReoffencesPerPerson | MeasureKey::ReoffencesPerReoffender => {
+                        further >= findings.smallest_cell
+                            && !is_dominated(findings.counts.largest_reoffences[which], events.unsigned_abs())
+                    }
+                    _ => true,
+                }
+        };
+        if !(may_show(0) && may_show(1)) {
+            let size = |at: &usize| parts(*at).map(|group| group.people).into_iter().min();
+            if let Some(smallest) = shown().min_by_key(size) {
+                return Some(smallest);
+            }
+        }
+    }
+    None
 }
 
 /// The tests of whether sub-groups differ: shown where every sub-group that they compare is.
