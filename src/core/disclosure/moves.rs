@@ -22,7 +22,7 @@ const FAR: i64 = 1_000_000_000;
 const REMEMBERED: usize = 64;
 
 /// How many linear programs the search for a whole-number move may take.
-const PROGRAMS: usize = 60;
+const PROGRAMS: usize = 300;
 
 /// The table as the searches see it: what may move, how far, and what hiding costs.
 #[derive(Debug)]
@@ -215,11 +215,6 @@ impl<'a> Mover<'a> {
             }
         }
         let mut program = Program::new(variables);
-        for (cell, parts) in parts.iter().enumerate().filter(|(_, parts)| parts.len() == 4) {
-            let (down, up) = frame.slack[cell];
-            program.bound(parts[2].0, 0.0, up as f64);
-            program.bound(parts[3].0, 0.0, -down as f64);
-        }
         for row in &frame.rows {
             let terms: Vec<(usize, f64)> = row
                 .iter()
@@ -228,7 +223,11 @@ impl<'a> Mover<'a> {
             program.add_row(&terms, 0.0, 0.0);
         }
         let known = vec![Vec::new(); aims.len()];
-        Self { frame, aims, programs: 0, known, price: vec![None; frame.low.len()], program, parts }
+        let mut mover = Self { frame, aims, programs: 0, known, price: vec![None; frame.low.len()], program, parts };
+        for cell in 0..frame.low.len() {
+            mover.release(cell);
+        }
+        mover
     }
 
     /// A move that meets the aim and that nobody sees who sees all but the `hidden` cells, if one was found before.
@@ -249,7 +248,15 @@ impl<'a> Mover<'a> {
 
     /// Bounds and costs of a cell that is not aimed at.
     fn release(&mut self, cell: usize) {
-        let (Some(low), [(up, _), (down, _), ..]) = (self.frame.low[cell], self.parts[cell].as_slice()) else { return };
+        let (Some(low), [(up, _), (down, _), within @ ..]) = (self.frame.low[cell], self.parts[cell].as_slice()) else {
+            return;
+        };
+        // Within its rounding a cell moves for nothing, further at its price; both together not below its floor.
+        let (least, most) = self.frame.slack[cell];
+        let free = least.max(low);
+        for ((variable, _), room) in within.iter().zip([most, -free]) {
+            self.program.bound(*variable, 0.0, room as f64);
+        }
         match self.price[cell] {
             None => {
                 self.program.bound(*up, 0.0, 0.0);
@@ -257,7 +264,7 @@ impl<'a> Mover<'a> {
             }
             Some(price) => {
                 self.program.bound(*up, 0.0, FAR as f64);
-                self.program.bound(*down, 0.0, -low as f64);
+                self.program.bound(*down, 0.0, (free - low) as f64);
                 self.program.price(*up, price);
                 self.program.price(*down, price);
             }
@@ -292,7 +299,10 @@ impl<'a> Mover<'a> {
 
     fn find_one_way(&mut self, cell: usize, room: i64, heartbeat: Heartbeat) -> Option<(Move, f64)> {
         let low = self.frame.low[cell].filter(|low| *low <= room)?;
-        let [(up, _), (down, _), ..] = self.parts[cell][..] else { return None };
+        let [(up, _), (down, _), ref within @ ..] = self.parts[cell][..] else { return None };
+        for (variable, _) in within {
+            self.program.bound(*variable, 0.0, 0.0);
+        }
         if room > 0 {
             self.program.bound(up, room as f64, FAR as f64);
             self.program.bound(down, 0.0, 0.0);
@@ -328,7 +338,8 @@ impl<'a> Mover<'a> {
             }
         }
         let off = |variable: usize| (self.program.value(variable) - self.program.value(variable).round()).abs();
-        let variables = self.parts.iter().flatten().map(|(variable, _)| *variable);
+        let broken = values.iter().filter(|(_, value)| (value - value.round()).abs() > 1e-6);
+        let variables = broken.flat_map(|(cell, _)| &self.parts[*cell]).map(|(variable, _)| *variable);
         let variable = variables.max_by(|a, b| off(*a).total_cmp(&off(*b)).then(b.cmp(a)))?;
         let (value, bounds) = (self.program.value(variable), self.program.bounds(variable));
         let mut sides = [(bounds.0, value.floor()), (value.ceil(), bounds.1)];
