@@ -175,7 +175,8 @@ fn main() {
                             },
                             100.0 * (quick.hidden as f64 / exact.hidden.max(1) as f64 - 1.0),
                         );
-                        assert!(exact.cost <= quick.cost, "the exact search begins with the heuristic's pattern");
+                        let proven = exact.could_save == Some(0);
+                        assert!(!proven || exact.cost <= quick.cost, "nothing costs less than what is proven");
                         let kind = match (size.len(), kind) {
                             (2, "dense") => "2-D dense",
                             (2, _) => "2-D sparse",
@@ -184,7 +185,7 @@ fn main() {
                         };
                         let sums = excess.entry(kind).or_default();
                         sums[2] += 1;
-                        if exact.could_save == Some(0) {
+                        if proven {
                             sums[3] += 1;
                             if aim == "reach" {
                                 sums[0] += quick.hidden;

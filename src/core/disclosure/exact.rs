@@ -9,8 +9,8 @@
 
 use crate::disclosure::halves::{Whole, halves};
 use crate::disclosure::lp::{Outcome, Program};
-use crate::disclosure::moves::{Aim, Frame, Mover};
-use crate::disclosure::secondary::{Pattern, complete};
+use crate::disclosure::moves::{Aim, Frame};
+use crate::disclosure::secondary::{Heuristic, Pattern};
 use crate::number::Heartbeat;
 
 /// How many inequalities join the master in one round, at most.
@@ -28,19 +28,13 @@ const ROUND_EVERY: usize = 16;
 /// few such cells is found.
 const SLIGHT: f64 = 1e-4;
 
-/// The cheapest pattern that was found from `start` on, and how much cheaper, at most, another could be.
-pub(super) fn improve(
-    frame: &Frame,
-    aims: &[Aim],
-    start: Pattern,
-    heartbeat: Heartbeat,
-    out_of_time: &dyn Fn() -> bool,
-) -> (Pattern, u64) {
-    let mut search = Search::new(frame, aims, start, heartbeat, out_of_time);
+/// The cheapest pattern that was found from the heuristic's on, and how much cheaper, at most, another could be.
+pub(super) fn improve(heuristic: Heuristic, heartbeat: Heartbeat, out_of_time: &dyn Fn() -> bool) -> (Pattern, u64) {
+    let mut search = Search::new(heuristic, heartbeat, out_of_time);
     search.line_cuts();
     let least = search.run();
     let possible = (search.best_cost() as f64 - (least - 1e-6).ceil()).max(0.0) as u64;
-    (search.best, possible)
+    (search.heuristic.best, possible)
 }
 
 /// An inequality over the cells there is a choice of: the sum of weights of the hidden ones is at least 1.
@@ -100,8 +94,7 @@ struct Search<'a> {
     master: Program,
     /// The intruder's program: by how much each cell differs from the truth.
     intruder: Program,
-    mover: Mover<'a>,
-    best: Pattern,
+    heuristic: Heuristic<'a>,
     /// What publishing and what hiding each cell has brought.
     gains: Vec<[Gain; 2]>,
     /// The sensitive cell that is looked at next, so that every one has its turn.
@@ -113,13 +106,8 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(
-        frame: &'a Frame,
-        aims: &'a [Aim],
-        best: Pattern,
-        heartbeat: Heartbeat<'a>,
-        out_of_time: &'a dyn Fn() -> bool,
-    ) -> Self {
+    fn new(heuristic: Heuristic<'a>, heartbeat: Heartbeat<'a>, out_of_time: &'a dyn Fn() -> bool) -> Self {
+        let (frame, aims) = (heuristic.mover.frame, heuristic.mover.aims);
         let fixed = frame.hidden_anyway(aims);
         let cells: Vec<usize> = (0..fixed.len()).filter(|cell| frame.may_hide[*cell] && !fixed[*cell]).collect();
         let mut number = vec![None; fixed.len()];
@@ -143,8 +131,7 @@ impl<'a> Search<'a> {
             cells,
             master,
             intruder,
-            mover: Mover::new(frame, aims),
-            best,
+            heuristic,
             gains: vec![[Gain::default(); 2]; number.iter().flatten().count()],
             number,
             turn: 0,
@@ -156,7 +143,7 @@ impl<'a> Search<'a> {
 
     /// What the further cells of the best pattern cost.
     fn best_cost(&self) -> u64 {
-        self.frame.cost_of(&self.best.hidden) - self.cost_of_fixed
+        self.frame.cost_of(&self.heuristic.best.hidden) - self.cost_of_fixed
     }
 
     /// Whether nothing cheaper than the best pattern is possible where every pattern costs at least `bound`.
@@ -242,6 +229,8 @@ impl<'a> Search<'a> {
                 self.gains[*variable][usize::from(*hidden)].add((bound - part.bound).max(0.0), away);
             }
             rounds += 1;
+            // The heuristic goes on beside the proof: it may find what the proof then closes with.
+            self.heuristic.refine_once(self.heartbeat);
             if self.closes(bound) {
                 return Fate::Closed;
             }
@@ -376,12 +365,9 @@ impl<'a> Search<'a> {
 
     /// Completes a pattern; `share` says how much of a cell's cost is not counted while doing so.
     fn complete(&mut self, hidden: Vec<bool>, share: &dyn Fn(usize) -> f64) {
-        let price = |cell: usize| self.number[cell].map(|v| self.frame.cost[cell] as f64 * (1.0 - share(v)).max(1e-3));
-        if let Some(found) = complete(&mut self.mover, hidden, &price, self.heartbeat)
-            && self.frame.cost_of(&found.hidden) < self.frame.cost_of(&self.best.hidden)
-        {
-            self.best = found;
-        }
+        let (frame, number) = (self.frame, &self.number);
+        let price = |cell: usize| number[cell].map(|v| frame.cost[cell] as f64 * (1.0 - share(v)).max(1e-3));
+        self.heuristic.complete(hidden, &price, self.heartbeat);
     }
 
     /// Inequalities that the choice does not obey.
@@ -398,7 +384,7 @@ impl<'a> Search<'a> {
             }
             let aim = self.turn % self.aims.len();
             self.turn += 1;
-            if self.mover.recall(aim, &chosen).is_some() {
+            if self.heuristic.mover.recall(aim, &chosen).is_some() {
                 continue;
             }
             if let Some(cut) = self.cut(self.aims[aim], &choice, is_whole)

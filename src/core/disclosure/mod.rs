@@ -132,12 +132,15 @@ pub fn protect(
     let frame = moves::Frame::new(table, policy, &rounded)?;
     let aims: Vec<moves::Aim> = needs.iter().map(|need| moves::Aim::new(need, table)).collect();
     let is_exact = policy.method == Method::Exact && policy.rounding == Rounding::None;
-    let mut pattern = secondary::protect(&frame, &aims, is_exact, heartbeat, out_of_time)?;
-    let mut could_save = (frame.cost_of(&pattern.hidden) == frame.cost_of(&frame.hidden_anyway(&aims))).then_some(0);
-    if is_exact && could_save.is_none() {
-        let (found, possible) = exact::improve(&frame, &aims, pattern, heartbeat, out_of_time);
-        (pattern, could_save) = (found, Some(possible));
-    }
+    let mut heuristic = secondary::Heuristic::new(&frame, &aims, heartbeat)?;
+    heuristic.refine(is_exact, heartbeat, out_of_time);
+    let is_least = frame.cost_of(&heuristic.best.hidden) == frame.cost_of(&frame.hidden_anyway(&aims));
+    let (pattern, could_save) = if is_exact && !is_least {
+        let (found, possible) = exact::improve(heuristic, heartbeat, out_of_time);
+        (found, Some(possible))
+    } else {
+        (heuristic.best, is_least.then_some(0))
+    };
 
     let counts = table.counts();
     let values: Vec<Option<i64>> =

@@ -26,58 +26,82 @@ const PASSES: usize = 2;
 /// comes after it and needs the time.
 const EFFORT: [usize; 2] = [25, 8];
 
-/// A pattern that protects all aims.
-///
-/// # Errors
-/// [`Error::InvalidInput`] if a cell that must be hidden may not be, or what must stay published leaves no protection.
-pub(super) fn protect(
-    frame: &Frame,
-    aims: &[Aim],
-    exact_follows: bool,
-    heartbeat: Heartbeat,
-    out_of_time: &dyn Fn() -> bool,
-) -> Result<Pattern> {
-    if aims.iter().any(|aim| !frame.may_hide[aim.cell]) {
-        return Err(Error::invalid("keep", "names a cell that must be hidden now; withdraw the earlier release"));
-    }
-    let fixed = frame.hidden_anyway(aims);
-    let mut mover = Mover::new(frame, aims);
-    let price = |cell: usize| frame.may_hide[cell].then(|| frame.cost[cell] as f64);
-    let mut best = complete(&mut mover, fixed.clone(), &price, heartbeat)
-        .ok_or_else(|| Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden"))?;
-    let enough = EFFORT[usize::from(exact_follows)] * (mover.programs + 50);
-    // Ruin and recreate: publish a further cell for good and its equations' further cells for the time being, and see
-    // whether something cheaper grows back.
-    for _ in 0..PASSES {
+/// The search for a pattern that protects all aims.
+pub(super) struct Heuristic<'a> {
+    pub best: Pattern,
+    pub mover: Mover<'a>,
+    /// The cells that are hidden anyway.
+    fixed: Vec<bool>,
+    /// The cell that the refinement looks at next, in which pass, and what the best pattern cost when the pass began.
+    next: usize,
+    pass: usize,
+    before: u64,
+}
+
+impl<'a> Heuristic<'a> {
+    /// Begins with the first pattern.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if a cell that must be hidden may not be, or what must stay published leaves no protection.
+    pub fn new(frame: &'a Frame, aims: &'a [Aim], heartbeat: Heartbeat) -> Result<Self> {
+        if aims.iter().any(|aim| !frame.may_hide[aim.cell]) {
+            return Err(Error::invalid("keep", "names a cell that must be hidden now; withdraw the earlier release"));
+        }
+        let fixed = frame.hidden_anyway(aims);
+        let mut mover = Mover::new(frame, aims);
+        let price = |cell: usize| frame.may_hide[cell].then(|| frame.cost[cell] as f64);
+        let best = complete(&mut mover, fixed.clone(), &price, heartbeat).ok_or_else(|| {
+            Error::invalid("keep", "leaves no way to protect a sensitive cell; let more cells be hidden")
+        })?;
         let before = frame.cost_of(&best.hidden);
-        for cell in 0..fixed.len() {
-            if fixed[cell] || !best.hidden[cell] {
-                continue;
+        Ok(Self { best, mover, fixed, next: 0, pass: 0, before })
+    }
+
+    /// Refines as long as it is worth it.
+    pub fn refine(&mut self, exact_follows: bool, heartbeat: Heartbeat, out_of_time: &dyn Fn() -> bool) {
+        let enough = EFFORT[usize::from(exact_follows)] * (self.mover.programs + 50);
+        while !out_of_time() && self.mover.programs <= enough && self.refine_once(heartbeat) {}
+    }
+
+    /// Ruin and recreate: publishes one further cell for good and its equations' further cells for the time being, and sees whether
+    /// something cheaper grows back. Says whether there is anything left to try.
+    pub fn refine_once(&mut self, heartbeat: Heartbeat) -> bool {
+        let frame = self.mover.frame;
+        let further = |cell: &usize| self.best.hidden[*cell] && !self.fixed[*cell];
+        let Some(cell) = (self.next..self.fixed.len()).find(further) else {
+            let cost = frame.cost_of(&self.best.hidden);
+            self.pass += 1;
+            if self.pass >= PASSES || cost == self.before {
+                self.pass = PASSES;
+                return false;
             }
-            if out_of_time() || mover.programs > enough {
-                return Ok(best);
-            }
-            let mut hidden = best.hidden.clone();
-            for (near, _) in frame.rows_of[cell].iter().flat_map(|row| &frame.rows[*row]) {
-                hidden[*near] = fixed[*near];
-            }
-            let without = |other: usize| price(other).filter(|_| other != cell);
-            if let Some(found) = complete(&mut mover, hidden, &without, heartbeat)
-                && frame.cost_of(&found.hidden) < frame.cost_of(&best.hidden)
-            {
-                best = found;
-            }
+            (self.next, self.before) = (0, cost);
+            return true;
+        };
+        self.next = cell + 1;
+        let mut hidden = self.best.hidden.clone();
+        for (near, _) in frame.rows_of[cell].iter().flat_map(|row| &frame.rows[*row]) {
+            hidden[*near] = self.fixed[*near];
         }
-        if frame.cost_of(&best.hidden) == before {
-            break;
+        let price = |other: usize| (frame.may_hide[other] && other != cell).then(|| frame.cost[other] as f64);
+        self.complete(hidden, &price, heartbeat);
+        true
+    }
+
+    /// Completes a pattern as [`complete`] does, and keeps it if it is the cheapest so far.
+    pub fn complete(&mut self, hidden: Vec<bool>, price: &dyn Fn(usize) -> Option<f64>, heartbeat: Heartbeat) {
+        let frame = self.mover.frame;
+        if let Some(found) = complete(&mut self.mover, hidden, price, heartbeat)
+            && frame.cost_of(&found.hidden) < frame.cost_of(&self.best.hidden)
+        {
+            self.best = found;
         }
     }
-    Ok(best)
 }
 
 /// Hides what more it takes to protect all aims, at a `price` for each cell (`None`: not at all), and un-hides what is
 /// hidden in vain; `None` if nothing suffices.
-pub(super) fn complete(
+fn complete(
     mover: &mut Mover,
     mut hidden: Vec<bool>,
     price: &dyn Fn(usize) -> Option<f64>,
