@@ -218,7 +218,12 @@ impl<'a> Search<'a> {
             if (self.out_of_time)() {
                 return Fate::Open(last);
             }
-            match self.master.solve(self.heartbeat) {
+            let mut outcome = self.master.solve(self.heartbeat);
+            if outcome == Outcome::GaveUp {
+                self.master.reset();
+                outcome = self.master.solve(self.heartbeat);
+            }
+            match outcome {
                 Outcome::Infeasible => return Fate::Closed,
                 Outcome::GaveUp => return Fate::Open(last),
                 Outcome::Optimal => {}

@@ -6,6 +6,8 @@
 
 /// How many inequalities come back, at most.
 const MOST: usize = 40;
+/// What an inequality may need, at most: those made of large numbers say little and are hard to compute with.
+const MOST_NEED: i64 = 8;
 /// By how much an inequality has to be broken.
 const BROKEN: f64 = 0.02;
 
@@ -67,7 +69,7 @@ pub(super) fn halves(known: &[Whole], choice: &[f64]) -> Vec<Whole> {
             if sum.need_is_odd && sum.of.len() > 1 && left < 1.0 - 2.0 * BROKEN {
                 let cut = halve(known, &sum.of, choice);
                 let slack = cut.slack(choice);
-                if slack < -BROKEN && found.iter().all(|(_, other)| *other != cut) {
+                if slack < -BROKEN && cut.need <= MOST_NEED && found.iter().all(|(_, other)| *other != cut) {
                     found.push((slack, cut));
                 }
             }

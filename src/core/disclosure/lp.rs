@@ -16,6 +16,8 @@ const FEASIBLE: f64 = 1e-7;
 const PIVOT: f64 = 1e-7;
 /// How far a reduced cost may have the wrong sign.
 const SLOPE: f64 = 1e-9;
+/// How far that of a variable may whose other bound is too far away to start at.
+const FAINT: f64 = 1e-5;
 /// No variable starts at a bound as far from zero as this.
 const FAR: f64 = 1e8;
 /// Product-form terms since the last factorisation after which the basis is factorised anew.
@@ -513,7 +515,12 @@ impl Program {
             self.value[variable] =
                 if self.place[variable] == Place::Lower { self.lower[variable] } else { self.upper[variable] };
             if self.value[variable].abs() >= FAR {
-                return false;
+                if self.place[variable] == Place::Lower || self.reduced[variable] < -FAINT {
+                    return false;
+                }
+                // The sign is wrong by no more than what decides between equals.
+                (self.place[variable], self.value[variable]) = (Place::Lower, self.lower[variable]);
+                self.reduced[variable] = 0.0;
             }
             if self.value[variable] != 0.0 {
                 self.scatter(variable, self.value[variable], &mut moved);
