@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jdl_core::disclosure::{
-    Costs, Hierarchies, Interval, Known, Labels, Policy, Protected, Record, Table, Target, View, intervals,
-    sensitive_cells,
+    Costs, Hierarchies, Interval, Known, Labels, Policy, Protected, Record, Table, Target, View, Zeros,
+    intervals, sensitive_cells,
 };
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -251,6 +251,19 @@ fn trap_a_minus_one() {
         assert!(
             safe.values[find(&table, &both)].is_none() || safe.values[find(&table, &[("outcome", outcome)])].is_none()
         );
+    }
+}
+
+#[test]
+fn the_largest_costs_are_borne() {
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    for round in 0..600 {
+        let sizes: &[usize] = [&[3, 3][..], &[2, 2, 2], &[3, 2]][round % 3];
+        let table = random_table(&mut rng, sizes, 4, 2);
+        let costs = Costs { inner: u32::MAX, margin: u32::MAX - 1, by_count: round / 3 % 2 == 0, ..Costs::default() };
+        let zeros = [Zeros::Published, Zeros::MayHide, Zeros::Hidden][round / 6 % 3];
+        let target = [Target::Exact, Target::Reach][round / 18 % 2];
+        checked(&table, &Policy { costs, zeros, target, threshold: 3 + (round / 36 % 8) as i64, ..Policy::default() });
     }
 }
 
