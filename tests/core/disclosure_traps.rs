@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jdl_core::disclosure::{
-    Costs, Hierarchies, Interval, Known, Labels, Policy, Protected, Record, Table, Target, View, Zeros,
+    Costs, Hierarchies, Interval, Known, Labels, Policy, Protected, Record, Rounding, Table, Target, View, Zeros,
     intervals, sensitive_cells,
 };
 use rand::SeedableRng;
@@ -252,6 +252,32 @@ fn trap_a_minus_one() {
             safe.values[find(&table, &both)].is_none() || safe.values[find(&table, &[("outcome", outcome)])].is_none()
         );
     }
+}
+
+#[test]
+fn trap_controlled_rounding() {
+    // Published multiples of 5 add up, so where one cell of a line is hidden its multiple follows, and the count within 4 of it:
+    // of 7 beside 15, together 20, that it is below 10. So the multiples are suppressed as if they were the counts.
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let mut sensitive = 0;
+    for round in 0..60 {
+        let table = random_table(&mut rng, &[2 + round % 2, 3], 3, 1);
+        let policy = Policy { rounding: Rounding::Controlled5, ..Policy::default() };
+        let safe = checked(&table, &policy);
+        let multiples: Vec<Known> = safe
+            .values
+            .iter()
+            .map(|value| value.map_or(Known::Hidden { at_least: 0, at_most: None }, |value| Known::Exactly(value / 5)))
+            .collect();
+        let found = intervals(&View { layout: table.layout(), known: &multiples }, &|| {}).unwrap();
+        for need in sensitive_cells(&table, &policy).unwrap() {
+            let interval = found.iter().find(|interval| interval.cell == need.cell).unwrap();
+            let most = interval.upper.map(|most| 5 * most + 4);
+            assert!(most.is_none_or(|most| most >= policy.threshold), "{:?} {:?}", table.counts(), safe.values);
+            sensitive += 1;
+        }
+    }
+    assert!(sensitive > 100, "{sensitive}");
 }
 
 #[test]
