@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jdl_core::disclosure::{
-    Costs, Hierarchies, Interval, Known, Labels, Policy, Protected, Record, Table, Target, View, intervals,
-    sensitive_cells,
+    Costs, Hierarchies, Interval, Known, Labels, Policy, Protected, Record, Rounding, Table, Target, View, Zeros,
+    intervals, sensitive_cells,
 };
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -251,6 +251,45 @@ fn trap_a_minus_one() {
         assert!(
             safe.values[find(&table, &both)].is_none() || safe.values[find(&table, &[("outcome", outcome)])].is_none()
         );
+    }
+}
+
+#[test]
+fn trap_controlled_rounding() {
+    // Published multiples of 5 add up, so where one cell of a line is hidden its multiple follows, and the count within 4 of it:
+    // of 7 beside 15, together 20, that it is below 10. So the multiples are suppressed as if they were the counts.
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let mut sensitive = 0;
+    for round in 0..60 {
+        let table = random_table(&mut rng, &[2 + round % 2, 3], 3, 1);
+        let policy = Policy { rounding: Rounding::Controlled5, ..Policy::default() };
+        let safe = checked(&table, &policy);
+        let multiples: Vec<Known> = safe
+            .values
+            .iter()
+            .map(|value| value.map_or(Known::Hidden { at_least: 0, at_most: None }, |value| Known::Exactly(value / 5)))
+            .collect();
+        let found = intervals(&View { layout: table.layout(), known: &multiples }, &|| {}).unwrap();
+        for need in sensitive_cells(&table, &policy).unwrap() {
+            let interval = found.iter().find(|interval| interval.cell == need.cell).unwrap();
+            let most = interval.upper.map(|most| 5 * most + 4);
+            assert!(most.is_none_or(|most| most >= policy.threshold), "{:?} {:?}", table.counts(), safe.values);
+            sensitive += 1;
+        }
+    }
+    assert!(sensitive > 100, "{sensitive}");
+}
+
+#[test]
+fn the_largest_costs_are_borne() {
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    for round in 0..600 {
+        let sizes: &[usize] = [&[3, 3][..], &[2, 2, 2], &[3, 2]][round % 3];
+        let table = random_table(&mut rng, sizes, 4, 2);
+        let costs = Costs { inner: u32::MAX, margin: u32::MAX - 1, by_count: round / 3 % 2 == 0, ..Costs::default() };
+        let zeros = [Zeros::Published, Zeros::MayHide, Zeros::Hidden][round / 6 % 3];
+        let target = [Target::Exact, Target::Reach][round / 18 % 2];
+        checked(&table, &Policy { costs, zeros, target, threshold: 3 + (round / 36 % 8) as i64, ..Policy::default() });
     }
 }
 

@@ -320,7 +320,8 @@ impl<'a> Search<'a> {
     /// The cell to split by: the one whose two halves are expected to raise the bound most, by what deciding it has brought before;
     /// a few of those that were never decided are tried out (Achterberg, Koch and Martin 2005, "Branching rules revisited").
     fn split(&mut self, values: &[f64], bound: f64) -> Fate {
-        let distance = self.best_cost() as f64 - bound;
+        // Large costs leave the bound above the best by what the numbers err.
+        let distance = (self.best_cost() as f64 - bound).max(0.0);
         let mut between: Vec<usize> = (0..values.len()).filter(|v| values[*v].min(1.0 - values[*v]) >= 1e-6).collect();
         between.sort_by(|a, b| {
             let off = |v: usize| (values[v] - 0.5).abs();

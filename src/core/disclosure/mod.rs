@@ -128,9 +128,9 @@ pub fn protect(
     out_of_time: &dyn Fn() -> bool,
 ) -> Result<Protected> {
     let needs = sensitive_cells(table, policy)?;
-    let rounded = round_table(table, policy.rounding, keys)?;
+    let rounded = round_table(table, policy.rounding, keys, heartbeat)?;
     let frame = moves::Frame::new(table, policy, &rounded)?;
-    let aims: Vec<moves::Aim> = needs.iter().map(|need| moves::Aim::new(need, table)).collect();
+    let aims: Vec<moves::Aim> = needs.iter().map(|need| moves::Aim::new(need, table, frame.unit)).collect();
     let is_exact = policy.method == Method::Exact && policy.rounding == Rounding::None;
     let mut heuristic = secondary::Heuristic::new(&frame, &aims, heartbeat)?;
     heuristic.refine(is_exact, heartbeat, out_of_time);
@@ -150,7 +150,8 @@ pub fn protect(
         .iter()
         .zip(&pattern.proof)
         .map(|(need, change)| {
-            let other: Vec<(usize, i64)> = change.0.iter().map(|(cell, by)| (*cell, counts[*cell] + by)).collect();
+            let other: Vec<(usize, i64)> =
+                change.0.iter().map(|(cell, by)| (*cell, counts[*cell] + by * frame.unit)).collect();
             let known = others.iter().position(|known| *known == other);
             let other = known.unwrap_or_else(|| {
                 others.push(other);

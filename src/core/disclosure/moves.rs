@@ -9,8 +9,9 @@
 use std::rc::Rc;
 
 use crate::disclosure::lp::{Outcome, Program};
-use crate::disclosure::policy::Policy;
+use crate::disclosure::policy::{Policy, Rounding};
 use crate::disclosure::primary::Need;
+use crate::disclosure::rounding::BASE;
 use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
 use crate::number::Heartbeat;
@@ -31,6 +32,10 @@ pub(super) struct Frame {
     pub rows: Vec<Vec<(usize, i64)>>,
     /// The numbers of the equations that each cell is in.
     pub rows_of: Vec<Vec<usize>>,
+    /// What all changes are multiples of. Where published multiples of 5 add up, those of the hidden cells follow like counts
+    /// that are not rounded, so the intruder must think other multiples possible: counts change by 5, published ones not at all.
+    /// All changes here are in these units.
+    pub unit: i64,
     /// How far down a cell can go if it is hidden (at most 0), `None` for zeros that are always published.
     pub low: Vec<Option<i64>>,
     /// How far a published cell can be from its true value, both ways, because it is rounded.
@@ -64,10 +69,12 @@ pub(super) struct Aim {
 }
 
 impl Aim {
-    pub fn new(need: &Need, table: &Table) -> Self {
+    pub fn new(need: &Need, table: &Table, unit: i64) -> Self {
         let count = table.counts()[need.cell];
         match need.at_least {
-            Some(at_least) => Self { cell: need.cell, room: (at_least - count).max(1), up_only: true },
+            Some(at_least) => {
+                Self { cell: need.cell, room: ((at_least - count).max(1) + unit - 1).div_euclid(unit), up_only: true }
+            }
             None => Self { cell: need.cell, room: 1, up_only: false },
         }
     }
@@ -85,11 +92,13 @@ impl Frame {
         let find = |labels, option: &str| {
             layout.find(labels).ok_or_else(|| Error::invalid(option, "names a cell that the table does not have"))
         };
+        let is_controlled = policy.rounding == Rounding::Controlled5;
+        let unit = if is_controlled { BASE } else { 1 };
         let low: Vec<Option<i64>> = policy
             .floors(table)?
             .into_iter()
             .zip(table.counts())
-            .map(|(floor, count)| floor.map(|floor| (floor - count).clamp(-FAR, 0)))
+            .map(|(floor, count)| floor.map(|floor| ((floor - count) / unit).clamp(-FAR, 0)))
             .collect();
         let mut cost: Vec<u64> = (0..layout.len())
             .map(|cell| {
@@ -108,6 +117,9 @@ impl Frame {
         let withheld = policy.withheld(layout)?;
         let slack = (0..layout.len())
             .map(|cell| {
+                if is_controlled {
+                    return (0, 0);
+                }
                 let count = table.counts()[cell];
                 let (least, most) = policy.range(rounded[cell], table.shares(cell).is_some());
                 // Of a cell that is hidden in any case the range may not hold the true count.
@@ -131,7 +143,7 @@ impl Frame {
                 rows_of[*cell].push(number);
             }
         }
-        Ok(Self { rows, rows_of, low, slack, cost, may_hide, withheld })
+        Ok(Self { rows, rows_of, unit, low, slack, cost, may_hide, withheld })
     }
 
     /// The cells that are hidden in any case: sensitive or withheld.

@@ -14,6 +14,7 @@ use crate::disclosure::keyed::Key;
 use crate::disclosure::policy::Rounding;
 use crate::disclosure::table::Table;
 use crate::error::{Error, Result};
+use crate::number::Heartbeat;
 
 /// The base.
 pub const BASE: i64 = 5;
@@ -83,12 +84,12 @@ pub fn cell_keys(key: &Key, table: &Table) -> Vec<u64> {
         .collect()
 }
 
-/// The rounded count of every cell.
+/// The rounded count of every cell. `heartbeat` is called between the nodes of a controlled rounding.
 ///
 /// # Errors
 /// [`Error::InvalidInput`] if random rounding has no key for each cell; [`Error::NotConverged`] if no controlled rounding
 /// was found.
-pub fn round_table(table: &Table, rounding: Rounding, keys: &[u64]) -> Result<Vec<i64>> {
+pub fn round_table(table: &Table, rounding: Rounding, keys: &[u64], heartbeat: Heartbeat) -> Result<Vec<i64>> {
     let counts = table.counts();
     match rounding {
         Rounding::None => Ok(counts.to_vec()),
@@ -97,12 +98,12 @@ pub fn round_table(table: &Table, rounding: Rounding, keys: &[u64]) -> Result<Ve
             Err(Error::invalid("rounding", "at random needs a secret key, so that it is the same every time"))
         }
         Rounding::Random5 => Ok(counts.iter().zip(keys).map(|(count, key)| round_by_key(*count, *key)).collect()),
-        Rounding::Controlled5 => controlled(table),
+        Rounding::Controlled5 => controlled(table, heartbeat),
     }
 }
 
 /// The additive table of neighbouring multiples that is closest in sum to the true one.
-fn controlled(table: &Table) -> Result<Vec<i64>> {
+fn controlled(table: &Table, heartbeat: Heartbeat) -> Result<Vec<i64>> {
     let counts = table.counts();
     let solve = |whole: bool| -> Result<Option<Vec<i64>>> {
         let mut problem = Problem::new(OptimizationDirection::Minimize);
@@ -128,8 +129,19 @@ fn controlled(table: &Table) -> Result<Vec<i64>> {
             problem.add_constraint(sum, ComparisonOp::Eq, -floor as f64);
         }
         let mut options = SolveOptions::default();
-        options.node_limit = whole.then_some(NODES);
-        let solution = match problem.solve_with(options) {
+        options.node_limit = whole.then_some(1);
+        let mut outcome = problem.solve_with(options);
+        for _ in 1..NODES {
+            heartbeat();
+            outcome = match outcome {
+                Ok(unfinished) if !unfinished.is_optimal() => unfinished.resume(),
+                finished => {
+                    outcome = finished;
+                    break;
+                }
+            };
+        }
+        let solution = match outcome {
             Ok(SolveOutcome::Solution(solution)) => solution,
             Ok(SolveOutcome::Interrupted(_)) | Err(microlp::Error::Infeasible) => return Ok(None),
             Err(error) => return Err(Error::Bug(format!("the program of a controlled rounding failed: {error}"))),
@@ -198,14 +210,14 @@ mod tests {
         let keys = cell_keys(&key, &table);
         let distinct: BTreeSet<&u64> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
-        assert!(round_table(&table, Rounding::Random5, &[]).is_err());
+        assert!(round_table(&table, Rounding::Random5, &[], &|| {}).is_err());
     }
 
     #[test]
     fn controlled_rounding_adds_up_and_stays_near() {
         for seed in 0..20 {
             let table = table(5, |a, b| ((a * 31 + b * 17 + seed * 7) % 23) as i64);
-            let rounded = round_table(&table, Rounding::Controlled5, &[]).unwrap();
+            let rounded = round_table(&table, Rounding::Controlled5, &[], &|| {}).unwrap();
             for (rounded, count) in rounded.iter().zip(table.counts()) {
                 assert!(rounded % BASE == 0 && (rounded - count).abs() < BASE);
             }
