@@ -12,7 +12,7 @@ use jdl_core::matching::{BalanceRow, Comparison, Light};
 use jdl_core::outcomes::{CourtCategory, FirstReoffence, PersonOutcome};
 use jdl_core::report::compose::{Composed, CountedProfile, CountedStep, Findings, OutcomeCounts, compose};
 use jdl_core::report::perturb::perturb;
-use jdl_core::report::result::{MeasureKey, Plan, Request, Status, Unit};
+use jdl_core::report::result::{MeasureKey, Plan, Request, Status, StoredResult, Unit};
 use jdl_core::report::{to_html, to_json, to_text};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -237,6 +237,20 @@ fn a_perturbed_report_holds_rounded_counts_and_what_follows_from_them_and_nothin
     let one_less = composed([202, 201], [82, 102], [0, 0]).result;
     let less = perturb(&one_less, &cohort_keys([203, 201], 1)).unwrap();
     assert!(less.measures[0].treatment.n.unwrap().abs_diff(202) < 5);
+    // So do the profile and the way to the group: the nearest multiple would be the same for everybody's key.
+    let draws = |number: &dyn Fn(&StoredResult) -> u64| -> BTreeSet<u64> {
+        (0..40).map(|first| number(&perturb(&exact, &cohort_keys([203, 201], first)).unwrap())).collect()
+    };
+    let people = |result: &StoredResult, share: f64| (share * result.groups.treatment_n.unwrap() as f64).round() as u64;
+    for (block, row) in exact.profile.iter().enumerate().flat_map(|(at, b)| (0..b.rows.len()).map(move |row| (at, row)))
+    {
+        let Some(share) = exact.profile[block].rows[row].share else { continue };
+        let truth = people(&exact, share);
+        let seen = draws(&|result| people(result, result.profile[block].rows[row].share.unwrap()) / 5 * 5);
+        assert!(truth.is_multiple_of(5) || seen.len() > 1, "{block} {row}: {seen:?}");
+    }
+    let valid = exact.funnel[1].remaining.unwrap();
+    assert!(valid.is_multiple_of(5) || draws(&|result| result.funnel[1].remaining.unwrap()).len() > 1);
 }
 
 #[test]

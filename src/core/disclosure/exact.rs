@@ -32,7 +32,7 @@ const SLIGHT: f64 = 1e-4;
 pub(super) fn improve(heuristic: Heuristic, heartbeat: Heartbeat, out_of_time: &dyn Fn() -> bool) -> (Pattern, u64) {
     let mut search = Search::new(heuristic, heartbeat, out_of_time);
     search.line_cuts();
-    let least = search.run();
+    let least = search.run().min(search.unsure);
     let possible = (search.best_cost() as f64 - (least - 1e-6).ceil()).max(0.0) as u64;
     (search.heuristic.best, possible)
 }
@@ -99,6 +99,8 @@ struct Search<'a> {
     gains: Vec<[Gain; 2]>,
     /// The sensitive cell that is looked at next, so that every one has its turn.
     turn: usize,
+    /// The least that a choice costs that was left out without proof.
+    unsure: f64,
     /// How many rows the master may have before those are forgotten that do not bind.
     most_rows: usize,
     heartbeat: Heartbeat<'a>,
@@ -136,6 +138,7 @@ impl<'a> Search<'a> {
             number,
             turn: 0,
             most_rows: 200,
+            unsure: f64::INFINITY,
             heartbeat,
             out_of_time,
         }
@@ -262,7 +265,9 @@ impl<'a> Search<'a> {
                 }
             }
             if cuts.is_empty() && is_whole {
-                // Real numbers would protect it but whole numbers were not found to: something more must be hidden.
+                // Real numbers would protect it but whole numbers were not found to: something more must be hidden. That
+                // there are none is not proven.
+                self.unsure = self.unsure.min(bound);
                 let more = (0..values.len()).filter(|variable| values[*variable] < 0.5);
                 let cut = Cut(more.map(|variable| (variable, 1.0)).collect());
                 self.join(&cut);

@@ -5,7 +5,7 @@
 //! computed again from the rounded counts, as if both groups were simple samples, so that it tells nothing that they
 //! do not. What cannot be is withheld.
 
-use crate::disclosure::{CohortKey, round_by_key, round_to_base};
+use crate::disclosure::{CohortKey, round_by_key};
 use crate::error::Result;
 use crate::inference::compare_rates;
 
@@ -38,7 +38,7 @@ pub fn perturb(result: &StoredResult, keys: &[CohortKey; 2]) -> Result<StoredRes
     for measure in &mut out.measures {
         *measure = rounded_measure(measure, keys, &out.rules);
     }
-    round_funnel(&mut out, keys[0].cell(PEOPLE));
+    round_funnel(&mut out, &keys[0]);
     for row in &mut out.balance.rows {
         row.treatment_mean = None;
         row.comparison_mean_before = None;
@@ -49,14 +49,17 @@ pub fn perturb(result: &StoredResult, keys: &[CohortKey; 2]) -> Result<StoredRes
         row.light = None;
         row.withheld = Some(WITHHELD.to_owned());
     }
-    for row in out.profile.iter_mut().flat_map(|block| &mut block.rows) {
-        row.share = match (row.share, result.groups.treatment_n, out.groups.treatment_n) {
-            (Some(share), Some(people), Some(shown)) if shown > 0 => {
-                let count = (share * people as f64).round() as i64;
-                Some((round_to_base(count) as f64 / shown as f64).min(1.0))
-            }
-            _ => None,
-        };
+    for block in &mut out.profile {
+        for row in &mut block.rows {
+            row.share = match (row.share, result.groups.treatment_n, out.groups.treatment_n) {
+                (Some(share), Some(people), Some(shown)) if shown > 0 => {
+                    let count = (share * people as f64).round() as u64;
+                    let key = keys[0].cell(&format!("{}: {}", block.key, row.label));
+                    Some((rounded(count, key) as f64 / shown as f64).min(1.0))
+                }
+                _ => None,
+            };
+        }
     }
     let withheld = || Some(WITHHELD.to_owned());
     for group in &mut out.sub_groups {
@@ -131,14 +134,18 @@ fn rounded_measure(measure: &Measure, keys: &[CohortKey; 2], rules: &Rules) -> M
     out
 }
 
-/// Numbers on the way to the group, to the nearest multiple of 5; the last is the group's own. Nobody is gained on the way.
-fn round_funnel(out: &mut StoredResult, matched: u64) {
-    let nearest = |n: u64| round_to_base(n.cast_signed()).unsigned_abs();
+/// Numbers on the way to the group; the last is the group's own. Nobody is gained on the way.
+///
+/// Somebody who was sent in may not be in the group, whose key then stays as it is without them: so the number of those sent in, which
+/// changes, is part of the draw.
+fn round_funnel(out: &mut StoredResult, key: &CohortKey) {
+    let submitted = out.linkage.submitted;
+    let draw = |name: &str, n: u64| rounded(n, key.cell(&format!("{name} of {submitted:?}")));
     let mut least = 0;
     for step in out.funnel.iter_mut().rev() {
         step.remaining = step.remaining.map(|n| match step.key == "matched" {
-            true => rounded(n, matched),
-            false => nearest(n).max(least),
+            true => rounded(n, key.cell(PEOPLE)),
+            false => draw(&step.key, n).max(least),
         });
         least = step.remaining.unwrap_or(least);
     }
@@ -152,13 +159,14 @@ fn round_funnel(out: &mut StoredResult, matched: u64) {
         before = step.remaining;
     }
     let link = &out.linkage;
-    let (submitted, linked) = (link.submitted.map(nearest), link.linked.map(nearest));
+    let shown = link.submitted.map(|n| draw("submitted", n));
+    let linked = link.linked.map(|n| draw("on_register", n)).map(|n| shown.map_or(n, |all| n.min(all)));
     out.linkage = Linkage {
-        submitted,
+        submitted: shown,
         linked,
-        suspect: link.suspect.map(nearest),
-        unlinked: link.unlinked.map(nearest),
-        match_rate: linked.zip(submitted).filter(|(_, all)| *all > 0).map(|(linked, all)| linked as f64 / all as f64),
+        suspect: link.suspect.map(|n| draw("suspect", n)),
+        unlinked: link.unlinked.map(|n| draw("unlinked", n)),
+        match_rate: linked.zip(shown).filter(|(_, all)| *all > 0).map(|(linked, all)| linked as f64 / all as f64),
         withheld: link.withheld.clone(),
     };
 }
