@@ -82,6 +82,33 @@ fn step(key: &'static str, remaining: i64) -> CountedStep {
     CountedStep { key, label: key, reason: "a reason".to_owned(), remaining }
 }
 
+/// What was asked, with this primary measure.
+pub fn request(primary: MeasureKey) -> Request {
+    Request {
+        request_id: 1,
+        provider: "P".to_owned(),
+        intervention: "a service".to_owned(),
+        register_version: "1".to_owned(),
+        plan: Plan {
+            version: 1,
+            hash: "abc".to_owned(),
+            primary,
+            seed: 1,
+            changes: Vec::new(),
+            changed_after_outcomes: false,
+        },
+        cohort_first_year: 2010,
+        cohort_last_year: 2010,
+        follow_up_months: 12,
+        waiting_months: 6,
+        offence_filter: None,
+        long_custody_days: 90,
+        analysis_date: Day(5000),
+        status: Status::Draft,
+        status_reason: None,
+    }
+}
+
 /// `list` is the funnel, and how many records were submitted, linked, suspect and unlinked.
 fn findings(
     analysis: &Analysis,
@@ -96,29 +123,7 @@ fn findings(
         (vec![step("submitted", 1000), step("on_register", 900), step("matched", people)], [1000, 900, 40, 60])
     });
     let findings = Findings {
-        request: Request {
-            request_id: 1,
-            provider: "P".to_owned(),
-            intervention: "a service".to_owned(),
-            register_version: "1".to_owned(),
-            plan: Plan {
-                version: 1,
-                hash: "abc".to_owned(),
-                primary: MeasureKey::ReoffendingRate,
-                seed: 1,
-                changes: Vec::new(),
-                changed_after_outcomes: false,
-            },
-            cohort_first_year: 2010,
-            cohort_last_year: 2010,
-            follow_up_months: 12,
-            waiting_months: 6,
-            offence_filter: None,
-            long_custody_days: 90,
-            analysis_date: Day(5000),
-            status: Status::Draft,
-            status_reason: None,
-        },
+        request: request(MeasureKey::ReoffendingRate),
         analysis,
         alternatives,
         counts,

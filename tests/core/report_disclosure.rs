@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jdl_core::calendar::Day;
 use jdl_core::inference::{
     Alternatives, AnalysisPlan, Design, DesignRun, DoublyRobust, DoublyRobustRun, Interval, Levels, Measure,
     SubGroupBy, analyse, compare_measure,
@@ -11,10 +10,11 @@ use jdl_core::inference::{
 use jdl_core::matching;
 use jdl_core::outcomes::{CourtCategory, FirstReoffence, PersonOutcome};
 use jdl_core::report::compose::{CountedProfile, CountedStep, Findings, OutcomeCounts, compose, measure_key};
-use jdl_core::report::result::{MeasureKey, Plan, Request, Status, StoredResult};
+use jdl_core::report::result::{MeasureKey, StoredResult};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use crate::report_compose::request;
 use crate::report_intruder::{Intruder, questions, reoffences};
 
 pub const SEXES: [&str; 3] = ["female", "male", "unknown"];
@@ -281,29 +281,7 @@ fn report(world: &World, sub_groups: [&[&str]; 2], primary: Measure, without: us
         runs: vec![DesignRun { key: "with_assessments".to_owned(), result: Some(run), absent: None }],
     };
     let findings = Findings {
-        request: Request {
-            request_id: 1,
-            provider: "P".to_owned(),
-            intervention: "a service".to_owned(),
-            register_version: "1".to_owned(),
-            plan: Plan {
-                version: 1,
-                hash: "abc".to_owned(),
-                primary: measure_key(primary).0,
-                seed: 1,
-                changes: Vec::new(),
-                changed_after_outcomes: false,
-            },
-            cohort_first_year: 2010,
-            cohort_last_year: 2010,
-            follow_up_months: 12,
-            waiting_months: 6,
-            offence_filter: None,
-            long_custody_days: 90,
-            analysis_date: Day(5000),
-            status: Status::Draft,
-            status_reason: None,
-        },
+        request: request(measure_key(primary).0),
         analysis: &analysis,
         alternatives: &alternatives,
         counts: OutcomeCounts::of(&design),

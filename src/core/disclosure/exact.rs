@@ -155,9 +155,24 @@ impl<'a> Search<'a> {
         (bound - 1e-6 * (1.0 + bound.abs())).ceil() >= self.best_cost() as f64
     }
 
-    fn join(&mut self, cut: &Cut) {
-        let most = cut.0.iter().map(|(_, weight)| weight).sum();
-        self.master.add_row(&cut.0, 1.0, most);
+    /// The sum of weight times choice is at least `need`.
+    fn join(&mut self, terms: &[(usize, f64)], need: f64) {
+        let most = terms.iter().map(|(_, weight)| weight).sum();
+        self.master.add_row(terms, need, most);
+    }
+
+    /// How much of each cell the master has chosen.
+    fn choice(&self) -> Vec<f64> {
+        (0..self.cells.len()).map(|variable| self.master.value(variable).clamp(0.0, 1.0)).collect()
+    }
+
+    /// The cells that are hidden anyway and those of which more than a share is chosen.
+    fn hidden(&self, values: &[f64], share: f64) -> Vec<bool> {
+        let mut hidden = self.fixed.clone();
+        for (value, cell) in values.iter().zip(&self.cells) {
+            hidden[*cell] |= *value > share;
+        }
+        hidden
     }
 
     /// A sensitive cell alone in an equation would be known: another cell must be hidden there.
@@ -167,8 +182,7 @@ impl<'a> Search<'a> {
             let (Some((first, _)), None) = (hidden.next(), hidden.next()) else { continue };
             if self.aims.iter().any(|aim| aim.cell == *first) {
                 let terms = row.iter().filter_map(|(cell, _)| self.number[*cell]).map(|variable| (variable, 1.0));
-                let cut = Cut(terms.collect());
-                self.join(&cut);
+                self.join(&terms.collect::<Vec<_>>(), 1.0);
             }
         }
     }
@@ -243,7 +257,7 @@ impl<'a> Search<'a> {
                 return Fate::Closed;
             }
             self.decide(bound, is_first);
-            let values: Vec<f64> = (0..self.cells.len()).map(|v| self.master.value(v).clamp(0.0, 1.0)).collect();
+            let values = self.choice();
             let is_whole = values.iter().all(|value| value.min(1.0 - value) < 1e-6);
             idle = if bound - last < PROGRESS { idle + 1 } else { 0 };
             last = bound;
@@ -255,11 +269,7 @@ impl<'a> Search<'a> {
                 return Fate::Open(last);
             }
             if is_whole {
-                let mut hidden = self.fixed.clone();
-                for (variable, cell) in self.cells.iter().enumerate() {
-                    hidden[*cell] |= values[variable] > 0.5;
-                }
-                self.complete(hidden, &|_| 0.0);
+                self.complete(self.hidden(&values, 0.5), &|_| 0.0);
                 if self.closes(bound) {
                     return Fate::Closed;
                 }
@@ -269,8 +279,7 @@ impl<'a> Search<'a> {
                 // there are none is not proven.
                 self.unsure = self.unsure.min(bound);
                 let more = (0..values.len()).filter(|variable| values[*variable] < 0.5);
-                let cut = Cut(more.map(|variable| (variable, 1.0)).collect());
-                self.join(&cut);
+                self.join(&more.map(|variable| (variable, 1.0)).collect::<Vec<_>>(), 1.0);
             }
             if self.master.rows() > self.most_rows {
                 let slack: Vec<bool> = (0..self.master.rows()).map(|row| self.master.is_slack(row)).collect();
@@ -282,12 +291,11 @@ impl<'a> Search<'a> {
                 return self.split(&values, bound);
             }
             for cut in &cuts {
-                self.join(cut);
+                self.join(&cut.0, 1.0);
             }
             for cut in halves {
                 let terms: Vec<(usize, f64)> = cut.terms.iter().map(|(v, weight)| (*v, *weight as f64)).collect();
-                let most = cut.terms.iter().map(|(_, weight)| weight).sum::<i64>();
-                self.master.add_row(&terms, cut.need as f64, most as f64);
+                self.join(&terms, cut.need as f64);
             }
         }
     }
@@ -366,12 +374,8 @@ impl<'a> Search<'a> {
 
     /// Makes a pattern of what the master has chosen: what is nearly hidden costs nearly nothing.
     fn round(&mut self) {
-        let values: Vec<f64> = (0..self.cells.len()).map(|v| self.master.value(v).clamp(0.0, 1.0)).collect();
-        let mut hidden = self.fixed.clone();
-        for (variable, cell) in self.cells.iter().enumerate() {
-            hidden[*cell] |= values[variable] > 0.999;
-        }
-        self.complete(hidden, &|variable| values[variable]);
+        let values = self.choice();
+        self.complete(self.hidden(&values, 0.999), &|variable| values[variable]);
     }
 
     /// Completes a pattern; `share` says how much of a cell's cost is not counted while doing so.

@@ -50,9 +50,8 @@ pub(super) fn halves(known: &[Whole], choice: &[f64]) -> Vec<Whole> {
         }
         let mut odd = vec![false; parts.len()];
         let mut need_is_odd = row.need % 2 != 0;
-        for (at, weight) in row.terms.iter().filter(|(_, weight)| weight % 2 != 0) {
+        for (at, _) in row.terms.iter().filter(|(_, weight)| weight % 2 != 0) {
             if let Some(part) = column[*at] {
-                debug_assert!(*weight != 0);
                 odd[part] = true;
                 need_is_odd ^= choice[*at] > 0.5;
             }

@@ -24,6 +24,8 @@ const FAR: f64 = 1e8;
 const UPDATES: usize = 60;
 /// Factorisations of one program, at most, before it is given up.
 const GIVE_UP: usize = 2_000;
+/// As how many of them one counts that numbers which did not fit made necessary.
+const MISFIT: usize = 50;
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,45 +222,33 @@ impl Program {
         self.refresh();
         let mut given_up = 0;
         loop {
-            if self.factors.len() > self.factored + UPDATES {
+            // What was added up since the last factorisation has grown too long, or no longer fits.
+            let tries = if self.factors.len() > self.factored + UPDATES {
                 heartbeat();
-                given_up += 1;
-                if given_up > GIVE_UP {
-                    return Outcome::GaveUp;
-                }
-                self.factorise_basis();
-                self.refresh();
-            }
-            let Some(row) = self.leaving() else {
-                if self.is_exact() {
+                1
+            } else if let Some(row) = self.leaving() {
+                if steps == 0 {
                     self.reduced = self.reduce(&|variable| self.cost[variable]);
-                    return Outcome::Optimal;
-                }
-                given_up += 50;
-                if given_up > GIVE_UP {
                     return Outcome::GaveUp;
                 }
-                self.factorise_basis();
-                self.refresh();
-                continue;
-            };
-            if steps == 0 {
+                steps -= 1;
+                match self.pivot(row) {
+                    Step::Done => continue,
+                    Step::NoEntering => return Outcome::Infeasible,
+                    Step::Unstable => MISFIT,
+                }
+            } else if self.is_exact() {
                 self.reduced = self.reduce(&|variable| self.cost[variable]);
+                return Outcome::Optimal;
+            } else {
+                MISFIT
+            };
+            given_up += tries;
+            if given_up > GIVE_UP {
                 return Outcome::GaveUp;
             }
-            steps -= 1;
-            match self.pivot(row) {
-                Step::Done => {}
-                Step::NoEntering => return Outcome::Infeasible,
-                Step::Unstable => {
-                    given_up += 50;
-                    if given_up > GIVE_UP {
-                        return Outcome::GaveUp;
-                    }
-                    self.factorise_basis();
-                    self.refresh();
-                }
-            }
+            self.factorise_basis();
+            self.refresh();
         }
     }
 
